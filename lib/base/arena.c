@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A chain of blocks, filled from the front of the newest.  Blocks double
+ * from 1 KiB to 64 KiB; what is larger than a block gets one of its own. */
+#include "base/arena.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/panic.h"
+
+#define BLOCK_MIN	((size_t)1024)
+#define BLOCK_MAX	((size_t)65536)
+#define ALIGN		(sizeof(max_align_t))
+
+struct block {
+	struct block	*next;
+	size_t		 size, used;
+	max_align_t	 data[];
+};
+
+struct at_free {
+	struct at_free	*next;
+	void		(*fn)(void *);
+	void		*arg;
+};
+
+struct arena {
+	struct block	*blocks;	/* newest first */
+	struct at_free	*at_free;
+	size_t		 next_size, asked;
+};
+
+struct arena *
+arena_new(void)
+{
+	struct arena	*a = mem_new(1, sizeof(*a));
+
+	a->next_size = BLOCK_MIN;
+	return a;
+}
+
+static void
+run_at_free(struct arena *a)
+{
+	struct at_free	*f;
+
+	while ((f = a->at_free) != NULL) {
+		a->at_free = f->next;
+		f->fn(f->arg);
+	}
+}
+
+static void
+free_blocks(struct block *b)
+{
+	while (b != NULL) {
+		struct block	*next = b->next;
+
+		mem_release(b);
+		b = next;
+	}
+}
+
+void
+arena_free(struct arena **a)
+{
+	if (*a == NULL)
+		return;
+	run_at_free(*a);
+	free_blocks((*a)->blocks);
+	mem_free(a);
+}
+
+void
+arena_reset(struct arena *a)
+{
+	struct block	*keep = a->blocks;
+
+	run_at_free(a);
+	a->asked = 0;
+	if (keep == NULL)
+		return;
+	free_blocks(keep->next);
+	keep->next = NULL;
+	if (keep->size > BLOCK_MAX) {
+		mem_release(keep);
+		a->blocks = NULL;
+		return;
+	}
+	memset(keep->data, 0, keep->used);
+	keep->used = 0;
+}
+
+static struct block *
+add_block(struct arena *a, size_t size)
+{
+	struct block	*b;
+
+	if (size < a->next_size)
+		size = a->next_size;
+	if (a->next_size < BLOCK_MAX)
+		a->next_size *= 2;
+	b = mem_new(1, sizeof(*b) + size);
+	b->size = size;
+	b->next = a->blocks;
+	a->blocks = b;
+	return b;
+}
+
+void *
+arena_alloc(struct arena *a, size_t size)
+{
+	struct block	*b = a->blocks;
+	void		*p;
+
+	if (size > SIZE_MAX / 2)
+		panic("arena: %zu bytes asked for", size);
+	size = (size + ALIGN - 1) / ALIGN * ALIGN;
+	if (b == NULL || b->size - b->used < size)
+		b = add_block(a, size);
+	p = (char *)b->data + b->used;
+	b->used += size;
+	a->asked += size;
+	return p;
+}
+
+void *
+arena_array(struct arena *a, size_t n, size_t size)
+{
+	if (size != 0 && n > SIZE_MAX / 2 / size)
+		panic("arena: %zu x %zu bytes asked for", n, size);
+	return arena_alloc(a, n * size);
+}
+
+char *
+arena_strndup(struct arena *a, const char *s, size_t n)
+{
+	char	*d = arena_alloc(a, n + 1);
+
+	if (n > 0)
+		memcpy(d, s, n);
+	return d;
+}
+
+char *
+arena_strdup(struct arena *a, const char *s)
+{
+	return s == NULL ? NULL : arena_strndup(a, s, strlen(s));
+}
+
+char *
+arena_printf(struct arena *a, const char *fmt, ...)
+{
+	va_list	 ap;
+	char	*s;
+	int	 len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	ASSERT(len >= 0);
+	s = arena_alloc(a, (size_t)len + 1);
+	va_start(ap, fmt);
+	vsnprintf(s, (size_t)len + 1, fmt, ap);
+	va_end(ap);
+	return s;
+}
+
+void
+arena_at_free(struct arena *a, void (*fn)(void *arg), void *arg)
+{
+	struct at_free	*f = arena_alloc(a, sizeof(*f));
+
+	f->fn = fn;
+	f->arg = arg;
+	f->next = a->at_free;
+	a->at_free = f;
+}
+
+size_t
+arena_used(const struct arena *a)
+{
+	return a->asked;
+}

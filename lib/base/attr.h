@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* attr.h - compiler attributes and the few macros every file may use. */
+#ifndef BASE_ATTR_H
+#define BASE_ATTR_H
+
+#include <stddef.h>
+
+#define MUST_USE	__attribute__((warn_unused_result))
+#define NORETURN	__attribute__((noreturn))
+#define PRINTF(f, a)	__attribute__((format(printf, f, a)))
+#define UNUSED		__attribute__((unused))
+
+#define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
+
+/* The struct s that contains member m at address p. */
+#define CONTAINER(p, s, m) \
+	((s *)(void *)((char *)(p) - offsetof(s, m)))
+
+#endif

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += %D%/libbase.a
+%C%_libbase_a_SOURCES = \
+	%D%/arena.c \
+	%D%/arena.h \
+	%D%/ascii.h \
+	%D%/attr.h \
+	%D%/buf.c \
+	%D%/buf.h \
+	%D%/error.c \
+	%D%/error.h \
+	%D%/hash.c \
+	%D%/hash.h \
+	%D%/heap.c \
+	%D%/heap.h \
+	%D%/list.h \
+	%D%/mem.c \
+	%D%/mem.h \
+	%D%/panic.c \
+	%D%/panic.h \
+	%D%/slice.c \
+	%D%/slice.h \
+	%D%/times.h

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += %D%/libmail.a
+%C%_libmail_a_SOURCES =
