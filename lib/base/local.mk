@@ -7,6 +7,8 @@ noinst_LIBRARIES += %D%/libbase.a
 	%D%/attr.h \
 	%D%/buf.c \
 	%D%/buf.h \
+	%D%/crc32c.c \
+	%D%/crc32c.h \
 	%D%/error.c \
 	%D%/error.h \
 	%D%/hash.c \
