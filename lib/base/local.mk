@@ -23,3 +23,8 @@ noinst_LIBRARIES += %D%/libbase.a
 	%D%/slice.c \
 	%D%/slice.h \
 	%D%/times.h
+
+check_PROGRAMS += %D%/base_test
+%C%_base_test_SOURCES = %D%/base_test.c
+%C%_base_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_base_test_LDADD = $(LIBS_BASE) $(CHECK_LIBS)

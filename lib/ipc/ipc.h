@@ -86,7 +86,8 @@ uint32_t ipc_call(struct ipc *c, const struct ipc_desc *d, const void *msg,
 /* Forget a call; a reply that still comes is dropped. */
 void	 ipc_cancel(struct ipc *c, uint32_t number);
 
-/* Answer.  Failures (peer gone) need no handling. */
+/* Answer, exactly once per request with a number, sooner or later.  Failures
+ * (peer gone meanwhile) need no handling. */
 void	 ipc_reply(struct ipc_request req, const struct ipc_desc *d,
 	    const void *msg);
 
@@ -95,16 +96,22 @@ size_t	 ipc_pending(const struct ipc *c);
 
 /*
  * A client that connects when first used and again after a break: what the
- * daemons use to talk to singletons (qmgr, resolver, authd, anvil).  path is
- * relative to the working directory (the queue directory).  Calls that meet a
- * broken connection are tried once more on a new one if `again` is true for
- * them, and fail otherwise.
+ * daemons use to talk to singletons (qmgr, resolver, authd, anvil) and qmgr to
+ * agents.  path is relative to the working directory (the queue directory).
+ * A server that cannot be reached is tried again for two seconds; a call whose
+ * connection breaks before the answer is asked once more on a new one, unless
+ * ipc_client_once() was said.
  */
 struct ipc_client;
 
 struct ipc_client	*ipc_client_new(struct loop *l, const char *path)
 			    MUST_USE;
+
+/* Calls still under way end without done being called.  *c may be NULL. */
 void	 ipc_client_free(struct ipc_client **c);
+
+/* Calls of this client must not be repeated when the server dies. */
+void	 ipc_client_once(struct ipc_client *c);
 
 int	 ipc_client_send(struct ipc_client *c, const struct ipc_desc *d,
 	    const void *msg, struct error *err) MUST_USE;

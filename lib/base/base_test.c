@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/slice.h"
+
+START_TEST(slices_cut_and_trim)
+{
+	struct slice	s = slice_str("a=b=c"), head;
+
+	ck_assert(slice_cut(&s, '=', &head));
+	ck_assert(slice_is(head, "a") && slice_is(s, "b=c"));
+	ck_assert(!slice_cut(&s, ';', &head));
+	ck_assert(slice_is(s, "b=c"));
+	ck_assert(slice_is(slice_trim(slice_str(" \tx y\r\n")), "x y"));
+	ck_assert(slice_is(slice_trim(slice_str(" \t")), ""));
+}
+END_TEST
+
+START_TEST(slices_give_words)
+{
+	struct slice	s = slice_str(", a,b  c"), w;
+	const char	*want[] = { "a", "b", "c" };
+
+	for (size_t i = 0; i < 3; i++) {
+		ck_assert(slice_word(&s, ", ", &w));
+		ck_assert(slice_is(w, want[i]));
+	}
+	ck_assert(!slice_word(&s, ", ", &w));
+}
+END_TEST
+
+START_TEST(slices_compare)
+{
+	ck_assert(slice_ieq(slice_str("MaIl"), slice_str("mAiL")));
+	ck_assert(!slice_ieq(slice_str("mail"), slice_str("mails")));
+	ck_assert_int_lt(slice_cmp(slice_str("a"), slice_str("ab")), 0);
+	ck_assert_int_gt(slice_cmp(slice_str("\xff"), slice_str("a")), 0);
+	ck_assert_int_eq(slice_search(slice_str("hay needle"),
+	    slice_str("needle")), 4);
+	ck_assert_int_eq(slice_search(slice_str("hay"), slice_str("hayy")), -1);
+	ck_assert(slice_istarts(slice_str("Received: x"), "received:"));
+	ck_assert(slice_ends(slice_str("a.db"), ".db"));
+}
+END_TEST
+
+START_TEST(numbers_are_strict)
+{
+	static const struct {
+		const char	*text;
+		uint64_t	 max;
+		bool		 ok;
+		uint64_t	 value;
+	} rows[] = {
+		{ "0", 10, true, 0 },
+		{ "10", 10, true, 10 },
+		{ "11", 10, false, 0 },
+		{ "", 10, false, 0 },
+		{ "+1", 10, false, 0 },
+		{ "1 ", 10, false, 0 },
+		{ "9", 5, false, 0 },
+		{ "18446744073709551615", UINT64_MAX, true, UINT64_MAX },
+		{ "18446744073709551616", UINT64_MAX, false, 0 },
+		{ "99999999999999999999999", UINT64_MAX, false, 0 },
+		{ "0000000000000000000000001", UINT64_MAX, true, 1 },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		uint64_t	v = 0;
+
+		ck_assert_msg(slice_u64(slice_str(rows[i].text), rows[i].max,
+		    &v) == rows[i].ok, "%s", rows[i].text);
+		ck_assert_msg(v == rows[i].value, "%s", rows[i].text);
+	}
+}
+END_TEST
+
+START_TEST(buffers_are_bounded)
+{
+	struct buf	b;
+
+	buf_init(&b, 1000);
+	for (int i = 0; i < 100; i++)
+		ck_assert(buf_put(&b, "0123456789", 10));
+	ck_assert(!buf_put(&b, "x", 1));
+	ck_assert_uint_eq(buf_len(&b), 1000);
+	buf_consume(&b, 995);
+	ck_assert(slice_is(buf_slice(&b), "56789"));
+	buf_addf(&b, "%d-%s", 7, "seven");
+	ck_assert_str_eq(buf_cstr(&b), "567897-seven");
+	buf_reset(&b);
+	buf_addf(&b, "%1001d", 1);
+	ck_assert(b.overflow);
+	ck_assert_uint_eq(buf_len(&b), 0);
+	buf_clear(&b);
+}
+END_TEST
+
+START_TEST(buffer_content_survives_any_pattern)
+{
+	struct buf	b;
+	unsigned char	next_in = 0, next_out = 0;
+
+	buf_init(&b, 4096);
+	srand(1);
+	for (int i = 0; i < 20000; i++) {
+		size_t	n = (size_t)rand() % 300;
+
+		while (n-- > 0 && buf_put(&b, &next_in, 1))
+			next_in++;
+		n = (size_t)rand() % (buf_len(&b) + 1);
+		for (size_t k = 0; k < n; k++)
+			ck_assert_uint_eq(buf_slice(&b).p[k], next_out++);
+		buf_consume(&b, n);
+	}
+	buf_clear(&b);
+}
+END_TEST
+
+static void
+count_up(void *arg)
+{
+	++*(int *)arg;
+}
+
+START_TEST(arenas_free_all)
+{
+	struct arena	*a = arena_new();
+	int		 freed = 0;
+	char		*big;
+
+	arena_at_free(a, count_up, &freed);
+	for (int i = 0; i < 1000; i++) {
+		unsigned char	*p = arena_alloc(a, (size_t)i);
+
+		for (int k = 0; k < i; k++) {
+			ck_assert_uint_eq(p[k], 0);
+			p[k] = 0xff;
+		}
+	}
+	big = arena_alloc(a, 1000000);
+	ck_assert_int_eq(big[999999], 0);
+	ck_assert_str_eq(arena_printf(a, "%s-%d", "x", 42), "x-42");
+	arena_reset(a);
+	ck_assert_int_eq(freed, 1);
+	ck_assert_int_eq(*(char *)arena_alloc(a, 500), 0);
+	arena_at_free(a, count_up, &freed);
+	arena_free(&a);
+	ck_assert_int_eq(freed, 2);
+	ck_assert_ptr_null(a);
+}
+END_TEST
+
+START_TEST(hash_behaves_like_a_model)
+{
+	struct hash	*h = hash_new();
+	static char	 present[500];
+	size_t		 count = 0, at = 0, seen = 0;
+	void		*v;
+
+	memset(present, 0, sizeof(present));
+	srand(2);
+	for (int i = 0; i < 50000; i++) {
+		int	k = rand() % 500;
+		char	key[16];
+
+		snprintf(key, sizeof(key), "key%d", k);
+		if (rand() % 2) {
+			v = hash_puts(h, key, &present[k]);
+			ck_assert((v != NULL) == present[k]);
+			count += !present[k];
+			present[k] = 1;
+		} else {
+			v = hash_dels(h, key);
+			ck_assert((v != NULL) == present[k]);
+			count -= (size_t)present[k];
+			present[k] = 0;
+		}
+		ck_assert_uint_eq(hash_count(h), count);
+	}
+	while (hash_each(h, &at, NULL, &v)) {
+		ck_assert_int_eq(*(char *)v, 1);
+		seen++;
+	}
+	ck_assert_uint_eq(seen, count);
+	hash_free(&h);
+}
+END_TEST
+
+struct item {
+	struct heap_node	node;
+};
+
+START_TEST(heap_sorts)
+{
+	struct heap		 h = { 0 };
+	static struct item	 items[300];
+	int64_t			 last = INT64_MIN;
+	struct heap_node	*n;
+
+	memset(items, 0, sizeof(items));
+	srand(3);
+	for (int i = 0; i < 5000; i++) {
+		struct item	*it = &items[rand() % 300];
+
+		if (rand() % 3 == 0)
+			heap_del(&h, &it->node);
+		else
+			heap_put(&h, &it->node, rand() % 1000);
+	}
+	while ((n = heap_first(&h)) != NULL) {
+		ck_assert_int_ge(n->key, last);
+		last = n->key;
+		heap_del(&h, n);
+	}
+	heap_clear(&h);
+}
+END_TEST
+
+START_TEST(errors_tell_where)
+{
+	struct error	err;
+
+	ck_assert_int_eq(error_set(&err, "line %d", 7), -1);
+	error_in(&err, "file %s", "main.cf");
+	ck_assert_str_eq(err.text, "file main.cf: line 7");
+	ck_assert_int_eq(error_set(NULL, "x"), -1);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("base");
+	TCase	*t = tcase_create("base");
+	SRunner	*r;
+	int	 failed;
+
+	tcase_add_test(t, slices_cut_and_trim);
+	tcase_add_test(t, slices_give_words);
+	tcase_add_test(t, slices_compare);
+	tcase_add_test(t, numbers_are_strict);
+	tcase_add_test(t, buffers_are_bounded);
+	tcase_add_test(t, buffer_content_survives_any_pattern);
+	tcase_add_test(t, arenas_free_all);
+	tcase_add_test(t, hash_behaves_like_a_model);
+	tcase_add_test(t, heap_sorts);
+	tcase_add_test(t, errors_tell_where);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
