@@ -34,16 +34,18 @@ extern const char *const	queue_dir_names[QUEUE_DIRS];
 /* Is it a well-formed id?  Looked at before any path is made of it. */
 bool	 queue_id_ok(const char *id);
 
-/* Status byte of a recipient in the file. */
+/* Status byte of a recipient in the file.  No single flipped bit makes one of
+ * them another. */
 enum queue_rcpt_status {
 	RCPT_TODO    = 'T',
-	RCPT_DONE    = 'D',	/* delivered, or its bounce record is durable */
-	RCPT_BOUNCED = 'B'	/* as DONE; a bounce record is in the log */
+	RCPT_DONE    = '+',	/* delivered, or its bounce record is durable */
+	RCPT_BOUNCED = '-'	/* as DONE; a bounce record is in the log */
 };
 
 struct queue_rcpt {
 	const char	*address;	/* after rewriting: where it goes */
-	const char	*original;	/* as the client gave it */
+	const char	*original;	/* as the client gave it; NULL when
+					 * writing: the address */
 	const char	*dsn_orcpt;	/* NULL; as received, xtext decoded */
 	unsigned int	 notify;	/* NOTIFY_... of ipc/deliver_msg.h */
 	char		 status;	/* enum queue_rcpt_status */
@@ -100,7 +102,8 @@ int	 queue_file_new(struct queue *q, struct queue_file **out,
 const char	*queue_file_id(const struct queue_file *f);
 
 /* Append content: CRLF line ends, no dot stuffing.  Looks at the bytes once
- * for the flags (8-bit, dot lines).  After -1 the file is lost: abort it. */
+ * for the flags (8-bit, dot lines) and refuses a bare CR or LF: none may ever
+ * be in a queue file.  After -1 the file is lost: abort it. */
 int	 queue_file_write(struct queue_file *f, const void *p, size_t n,
 	    struct error *err) MUST_USE;
 uint64_t queue_file_size(const struct queue_file *f);	/* content so far */
@@ -215,8 +218,9 @@ int	 queue_log_read(struct queue *q, const char *id, struct arena *a,
 int	 queue_log_remove(struct queue *q, const char *id, struct error *err)
 	    MUST_USE;
 
-/* Take care of what a crash left in tmp/: files older than `age` go.  Returns
- * how many. */
+/* Take care of what a crash left: files in tmp/ and incomplete ones in new/
+ * and hold/ older than `age`, and delivery logs that old whose message is
+ * gone.  Nothing of it was ever acknowledged.  Returns how many went. */
 int	 queue_sweep_tmp(struct queue *q, usec_t age);
 
 #endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* queue_int.h - shared by the files of lib/queue only. */
+#ifndef QUEUE_QUEUE_INT_H
+#define QUEUE_QUEUE_INT_H
+
+#include "queue/queue.h"
+
+struct queue {
+	int		 dirs[QUEUE_DIRS];	/* O_PATH */
+	int		 log;			/* O_PATH of log/ */
+	struct syncer	*syncer;		/* NULL: no asynchronous commit */
+	int64_t		 minfree;
+
+	usec_t		 room_asked;		/* mono; 0: never */
+	uint64_t	 room_bytes, room_files;
+};
+
+/* Mode of a message that was written to its end. */
+#define QUEUE_MODE_COMPLETE	0700
+#define QUEUE_MODE_WRITING	0600
+
+/* A new id.  Differs from every other one made on this machine, also when
+ * the clock steps back. */
+void	 queue_id_make(char out[QUEUE_ID_MAX]);
+
+/* The same from given numbers; for tests. */
+void	 queue_id_format(usec_t wall, uint64_t slot, char out[QUEUE_ID_MAX]);
+
+/* renameat2 without replacing; plain check and rename where the file system
+ * has no such thing.  -1 with errno. */
+int	 queue_rename(int from_fd, const char *from, int to_fd, const char *to)
+	    MUST_USE;
+
+#endif
