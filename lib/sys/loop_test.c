@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "sys/clock.h"
+#include "sys/loop.h"
+#include "sys/syncer.h"
+
+static struct loop		*loop;
+static int			 count, seen;
+static struct loop_fd		*watch, *other;
+static struct loop_timer	*timer;
+
+static void
+setup(void)
+{
+	loop = loop_new();
+	count = seen = 0;
+}
+
+static void
+teardown(void)
+{
+	loop_free(&loop);
+	ck_assert_ptr_null(loop);
+}
+
+static void
+stop(void *arg)
+{
+	count++;
+	loop_stop(arg);
+}
+
+START_TEST(timer_runs_once_and_can_be_moved)
+{
+	struct loop_timer	*t = loop_timer_new(loop, stop, loop);
+	usec_t			 began = clock_mono();
+
+	loop_timer_set(t, SECS(100));
+	loop_timer_set(t, MSECS(30));
+	loop_run(loop);
+	ck_assert_int_eq(count, 1);
+	ck_assert_int_ge(clock_mono() - began, MSECS(25));
+	loop_timer_set(t, MSECS(1));
+	loop_timer_stop(t);
+	loop_once(loop, MSECS(30));
+	ck_assert_int_eq(count, 1);
+	loop_timer_set(t, -5);
+	ck_assert_int_eq(count, 1);
+	loop_once(loop, SECS(5));
+	ck_assert_int_eq(count, 2);
+	loop_timer_free(&t);
+	ck_assert_ptr_null(t);
+}
+END_TEST
+
+static void
+again(void *arg UNUSED)
+{
+	if (++count < 1000)
+		loop_defer(loop, again, NULL);
+	else
+		loop_stop(loop);
+}
+
+static void
+on_fd(void *arg UNUSED, int what)
+{
+	char	c;
+
+	seen |= what;
+	if (what == LOOP_READ)
+		ck_assert_int_eq(read(*(int *)arg, &c, 1), 1);
+}
+
+/* Deferred calls that breed do not keep descriptors waiting. */
+START_TEST(deferred_calls)
+{
+	int	p[2];
+
+	ck_assert_int_eq(pipe2(p, O_NONBLOCK), 0);
+	ck_assert_int_eq(write(p[1], "x", 1), 1);
+	watch = loop_fd_new(loop, p[0], LOOP_READ, on_fd, &p[0]);
+	loop_defer(loop, again, NULL);
+	ck_assert_int_eq(count, 0);
+	loop_run(loop);
+	ck_assert_int_eq(count, 1000);
+	ck_assert_int_eq(seen, LOOP_READ);
+	loop_fd_free(&watch);
+	close(p[0]);
+	close(p[1]);
+}
+END_TEST
+
+static void
+free_both(void *arg UNUSED, int what UNUSED)
+{
+	count++;
+	loop_fd_free(&watch);
+	loop_fd_free(&other);
+	loop_timer_free(&timer);
+	loop_stop(loop);
+}
+
+static void
+count_up(void *arg UNUSED)
+{
+	count++;
+}
+
+/* Both descriptors are ready; whichever runs first frees everything. */
+START_TEST(callback_frees_itself_and_others)
+{
+	int	p[2];
+
+	ck_assert_int_eq(pipe2(p, O_NONBLOCK), 0);
+	ck_assert_int_eq(write(p[1], "x", 1), 1);
+	watch = loop_fd_new(loop, p[0], LOOP_READ, free_both, NULL);
+	other = loop_fd_new(loop, p[1], LOOP_WRITE, free_both, NULL);
+	timer = loop_timer_new(loop, count_up, NULL);
+	loop_timer_set(timer, MSECS(20));
+	loop_run(loop);
+	ck_assert_int_eq(count, 1);
+	loop_once(loop, MSECS(40));
+	ck_assert_int_eq(count, 1);
+	close(p[0]);
+	close(p[1]);
+}
+END_TEST
+
+START_TEST(interest_changes)
+{
+	int	p[2];
+
+	ck_assert_int_eq(pipe2(p, O_NONBLOCK), 0);
+	watch = loop_fd_new(loop, p[1], 0, on_fd, &p[1]);
+	loop_once(loop, MSECS(5));
+	ck_assert_int_eq(seen, 0);
+	loop_fd_want(watch, LOOP_WRITE);
+	loop_once(loop, SECS(5));
+	ck_assert_int_eq(seen, LOOP_WRITE);
+	seen = 0;
+	loop_fd_want(watch, 0);
+	loop_once(loop, MSECS(5));
+	ck_assert_int_eq(seen, 0);
+	loop_fd_free(&watch);
+	close(p[0]);
+	close(p[1]);
+}
+END_TEST
+
+START_TEST(signals)
+{
+	struct loop_signal	*s = loop_signal_new(loop, SIGUSR1, stop, loop);
+
+	raise(SIGUSR1);
+	loop_run(loop);
+	ck_assert_int_eq(count, 1);
+	loop_signal_free(&s);
+}
+END_TEST
+
+struct job {
+	int	worked, done;
+};
+
+static int	finished;
+
+static void
+work(void *arg)
+{
+	usleep(500);
+	((struct job *)arg)->worked++;
+}
+
+static void
+done(void *arg)
+{
+	ck_assert_int_eq(((struct job *)arg)->worked, 1);
+	((struct job *)arg)->done++;
+	if (++finished == 200)
+		loop_stop(loop);
+}
+
+START_TEST(syncer_does_all)
+{
+	static struct job	 jobs[300];
+	struct syncer		*s = syncer_new(loop, 4);
+
+	finished = 0;
+	for (int i = 0; i < 200; i++)
+		syncer_run(s, work, done, &jobs[i]);
+	ck_assert_uint_eq(syncer_pending(s), 200);
+	loop_run(loop);
+	ck_assert_uint_eq(syncer_pending(s), 0);
+	for (int i = 200; i < 300; i++)
+		syncer_run(s, work, done, &jobs[i]);
+	syncer_free(&s);
+	ck_assert_int_eq(finished, 300);
+	for (int i = 0; i < 300; i++)
+		ck_assert_int_eq(jobs[i].done, 1);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("loop");
+	TCase	*t = tcase_create("loop");
+	SRunner	*r;
+	int	 failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, timer_runs_once_and_can_be_moved);
+	tcase_add_test(t, deferred_calls);
+	tcase_add_test(t, callback_frees_itself_and_others);
+	tcase_add_test(t, interest_changes);
+	tcase_add_test(t, signals);
+	tcase_add_test(t, syncer_does_all);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Jobs go todo -> (a thread) -> finished -> done() in the loop.  The threads
+ * tell the loop through an eventfd, once per non-empty list: when many jobs
+ * finish while the loop is busy, it wakes once. */
+#include "sys/syncer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/panic.h"
+#include "sys/loop.h"
+
+struct job {
+	struct list	 link;
+	void		(*work)(void *arg);
+	void		(*done)(void *arg);
+	void		*arg;
+};
+
+struct syncer {
+	pthread_mutex_t	 lock;
+	pthread_cond_t	 more;		/* todo has grown, or stop */
+	struct list	 todo, finished;	/* struct job; under lock */
+	int		 idle;		/* threads that wait; under lock */
+	bool		 stop;		/* under lock */
+	pthread_t	*threads;
+	int		 nthreads, limit;
+	size_t		 pending;	/* the loop's own count */
+	int		 event;
+	struct loop_fd	*watch;
+};
+
+static void
+tell_loop(struct syncer *s)
+{
+	uint64_t	one = 1;
+
+	while (write(s->event, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+static void *
+thread_main(void *arg)
+{
+	struct syncer	*s = arg;
+	struct list	*link;
+	struct job	*j;
+	bool		 first;
+
+	pthread_mutex_lock(&s->lock);
+	for (;;) {
+		while ((link = list_take(&s->todo)) == NULL && !s->stop) {
+			s->idle++;
+			pthread_cond_wait(&s->more, &s->lock);
+			s->idle--;
+		}
+		if (link == NULL)
+			break;
+		pthread_mutex_unlock(&s->lock);
+		j = LIST_ENTRY(link, struct job, link);
+		j->work(j->arg);
+		pthread_mutex_lock(&s->lock);
+		first = list_empty(&s->finished);
+		list_put_last(&s->finished, &j->link);
+		if (first)
+			tell_loop(s);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+/* Jobs finished by now; later ones come with the next event. */
+static void
+run_finished(struct syncer *s)
+{
+	struct list	 batch, *link;
+	struct job	*j;
+
+	list_init(&batch);
+	pthread_mutex_lock(&s->lock);
+	while ((link = list_take(&s->finished)) != NULL)
+		list_put_last(&batch, link);
+	pthread_mutex_unlock(&s->lock);
+	while ((link = list_take(&batch)) != NULL) {
+		j = LIST_ENTRY(link, struct job, link);
+		s->pending--;
+		j->done(j->arg);
+		mem_free(&j);
+	}
+}
+
+static void
+event_ready(void *arg, int what UNUSED)
+{
+	struct syncer	*s = arg;
+	uint64_t	 n;
+
+	while (read(s->event, &n, sizeof(n)) < 0 && errno == EINTR)
+		;
+	run_finished(s);
+}
+
+struct syncer *
+syncer_new(struct loop *l, int nthreads)
+{
+	struct syncer	*s = mem_new(1, sizeof(*s));
+
+	ASSERT(nthreads >= 1 && nthreads <= 64);
+	s->limit = nthreads;
+	s->threads = mem_new((size_t)nthreads, sizeof(*s->threads));
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->more, NULL);
+	list_init(&s->todo);
+	list_init(&s->finished);
+	s->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->event < 0)
+		panic("eventfd: errno %d", errno);
+	s->watch = loop_fd_new(l, s->event, LOOP_READ, event_ready, s);
+	return s;
+}
+
+/* Signals are the main thread's.  Without a single thread nothing could ever
+ * finish; with fewer than wanted it is only slower. */
+static void
+start_thread(struct syncer *s)
+{
+	sigset_t	all, was;
+	int		failed;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &was);
+	failed = pthread_create(&s->threads[s->nthreads], NULL, thread_main, s);
+	pthread_sigmask(SIG_SETMASK, &was, NULL);
+	if (failed == 0)
+		s->nthreads++;
+	else if (s->nthreads == 0)
+		panic("pthread_create: errno %d", failed);
+}
+
+void
+syncer_run(struct syncer *s, void (*work)(void *), void (*done)(void *),
+    void *arg)
+{
+	struct job	*j = mem_new(1, sizeof(*j));
+	bool		 start;
+
+	j->work = work;
+	j->done = done;
+	j->arg = arg;
+	s->pending++;
+	pthread_mutex_lock(&s->lock);
+	list_put_last(&s->todo, &j->link);
+	start = s->idle == 0 && s->nthreads < s->limit;
+	if (s->idle > 0)
+		pthread_cond_signal(&s->more);
+	pthread_mutex_unlock(&s->lock);
+	if (start)
+		start_thread(s);
+}
+
+size_t
+syncer_pending(const struct syncer *s)
+{
+	return s->pending;
+}
+
+void
+syncer_free(struct syncer **sp)
+{
+	struct syncer	*s = *sp;
+
+	*sp = NULL;
+	if (s == NULL)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->stop = true;
+	pthread_cond_broadcast(&s->more);
+	pthread_mutex_unlock(&s->lock);
+	for (int i = 0; i < s->nthreads; i++)
+		pthread_join(s->threads[i], NULL);
+	run_finished(s);
+	loop_fd_free(&s->watch);
+	close(s->event);
+	pthread_mutex_destroy(&s->lock);
+	pthread_cond_destroy(&s->more);
+	mem_free(&s->threads);
+	mem_free(&s);
+}
