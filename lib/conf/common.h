@@ -26,6 +26,9 @@ struct conf_common {
 	int64_t		 message_size_limit, queue_minfree;
 	int64_t		 default_process_limit;
 	usec_t		 daemon_timeout, ipc_timeout;
+	const char	*mynetworks_style, *proxy_interfaces;
+	const char	*compatibility_level;
+	const char	*alternate_config_directories;
 	bool		 soft_bounce, smtputf8_enable;
 };
 

@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/attr.h"
 #include "base/error.h"
+#include "base/slice.h"
 #include "base/times.h"
 
 struct conf;
@@ -26,7 +27,8 @@ enum param_type {
 	PARAM_INT,		/* int64_t */
 	PARAM_TIME,		/* usec_t; number with s m h d w */
 	PARAM_SIZE,		/* int64_t, bytes */
-	PARAM_ENUM		/* int: index into choices */
+	PARAM_ENUM		/* int: index into choices (case is ignored);
+				 * empty with default "": the first one */
 };
 
 struct param {
@@ -66,6 +68,10 @@ struct param {
 int	 conf_load(const char *dir, struct conf **out, struct error *err)
 	    MUST_USE;
 
+/* The same from text, over what c has already; file is for errors only. */
+int	 conf_parse(struct conf *c, struct slice text, const char *file,
+	    struct error *err) MUST_USE;
+
 /* An empty configuration: all defaults.  For tests and `postconf -d`. */
 struct conf	*conf_new(void) MUST_USE;
 void	 conf_free(struct conf **c);
@@ -81,6 +87,17 @@ void	 conf_set(struct conf *c, const char *name, const char *value);
 /* Make a table's defaults known, so that $name finds them.  Tables of static
  * storage only.  lib/daemon does it for the program's and the common ones. */
 void	 conf_know(struct conf *c, const struct param *params, size_t n);
+
+/* The row of a name made known, or NULL. / All of them, in no order: *at from
+ * 0. */
+const struct param	*conf_row(const struct conf *c, const char *name);
+bool	 conf_each_row(const struct conf *c, size_t *at,
+	    const struct param **row_out);
+
+/* The default as written, not expanded; computed ones (myhostname, mydomain,
+ * mynetworks) as they come out on this machine.  NULL: name not known. */
+const char	*conf_default(const struct conf *c, struct arena *a,
+		    const char *name);
 
 /* Fill the struct at out.  Strings live in a.  -1: *err names the file, the
  * line, the parameter, and what was expected. */

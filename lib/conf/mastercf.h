@@ -9,9 +9,13 @@
 #include "base/arena.h"
 #include "base/attr.h"
 #include "base/error.h"
+#include "base/slice.h"
 #include "base/times.h"
 
-enum service_type { SERVICE_INET, SERVICE_UNIX, SERVICE_FIFO, SERVICE_PASS };
+enum service_type {
+	SERVICE_INET, SERVICE_UNIX, SERVICE_FIFO, SERVICE_PASS,
+	SERVICE_UNIX_DGRAM	/* postlog; read so that it can be said once */
+};
 
 struct master_service {
 	const char		*name;		/* as written: "127.0.0.1:smtp" */
@@ -40,5 +44,13 @@ struct master_cf {
 int	 mastercf_load(const char *dir, int default_process_limit,
 	    bool chroot_default, struct arena *a, struct master_cf *out,
 	    struct error *err) MUST_USE;
+
+/* The same from text; file is for errors only. */
+int	 mastercf_parse(struct slice text, const char *file,
+	    int default_process_limit, bool chroot_default, struct arena *a,
+	    struct master_cf *out, struct error *err) MUST_USE;
+
+/* "inet", "unix" ... */
+const char	*mastercf_type_name(enum service_type type);
 
 #endif
