@@ -73,7 +73,8 @@ take_list(struct imap_in *in, unsigned depth, struct imap_search_args *args,
 		if (!take_key(in, depth, args, last))
 			return false;
 		last = &(*last)->next;
-	} while (imap_try(in, ' '));
+		/* A space at the end of the line is forgiven. */
+	} while (imap_try(in, ' ') && in->rest.len > 0);
 	*out = and;
 	return true;
 }

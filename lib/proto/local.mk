@@ -9,3 +9,25 @@ noinst_LIBRARIES += %D%/libproto.a
 check_PROGRAMS += %D%/sasl_test
 %C%_sasl_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_sasl_test_LDADD = $(PURE_LIBS) $(CHECK_LIBS)
+
+%C%_libproto_a_SOURCES += \
+	%D%/imap_args.c \
+	%D%/imap_args.h \
+	%D%/imap_fetch.c \
+	%D%/imap_fetch.h \
+	%D%/imap_frame.c \
+	%D%/imap_frame.h \
+	%D%/imap_mbox.c \
+	%D%/imap_mbox.h \
+	%D%/imap_out.c \
+	%D%/imap_out.h \
+	%D%/imap_search.c \
+	%D%/imap_search.h \
+	%D%/imap_set.c \
+	%D%/imap_set.h
+check_PROGRAMS += %D%/imap_frame_test %D%/imap_args_test %D%/imap_fuzz_test
+%C%_imap_frame_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_imap_frame_test_LDADD = $(PURE_LIBS) $(CHECK_LIBS)
+%C%_imap_args_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_imap_args_test_LDADD = $(PURE_LIBS) $(CHECK_LIBS)
+%C%_imap_fuzz_test_LDADD = $(PURE_LIBS)
