@@ -67,8 +67,8 @@ conf_lines_next(struct conf_lines *l, struct slice *line_out)
 	return have;
 }
 
-static int
-read_fd(int fd, const char *path, struct buf *out, struct error *err)
+int
+conf_read_fd(int fd, const char *path, struct buf *out, struct error *err)
 {
 	for (;;) {
 		unsigned char	*p = buf_space(out, 65536);
@@ -99,7 +99,7 @@ conf_read_file(const char *path, struct buf *out, struct error *err)
 
 	if (fd < 0)
 		return error_sys(err, "open %s", path);
-	rc = read_fd(fd, path, out, err);
+	rc = conf_read_fd(fd, path, out, err);
 	close(fd);
 	return rc;
 }

@@ -36,4 +36,8 @@ bool	 conf_lines_next(struct conf_lines *l, struct slice *line_out);
 int	 conf_read_file(const char *path, struct buf *out, struct error *err)
 	    MUST_USE;
 
+/* The same from a descriptor; path is for errors only. */
+int	 conf_read_fd(int fd, const char *path, struct buf *out,
+	    struct error *err) MUST_USE;
+
 #endif

@@ -73,12 +73,23 @@ enum map_addr {
 	MAP_ADDR_USER    = 4,	/* only asked for addresses in local domains */
 	MAP_ADDR_AT_DOM  = 8,
 	MAP_ADDR_DOM     = 16,	/* domain, for access and transport */
-	MAP_ADDR_PARENT  = 32	/* and ".parent" domains */
+	MAP_ADDR_PARENT  = 32,	/* and ".parent" domains */
+	MAP_ADDR_PARENT_NODOT = 64	/* and "parent" domains (access(5)) */
 };
 enum map_result	 map_list_get_addr(struct map_list *l, struct slice addr,
 		    const char *delimiters, unsigned int forms,
 		    struct arena *a, const char **value_out,
 		    bool *unmatched_ext_out, struct error *err) MUST_USE;
+
+/* Split a local part at the first of the delimiters: "user+ext" -> "user",
+ * "ext".  False: there is no extension (none is taken from postmaster,
+ * mailer-daemon, double-bounce, and with '-' from owner-x and x-request). */
+bool	 map_split_ext(struct slice local, const char *delimiters,
+	    struct slice *user_out, struct slice *ext_out);
+
+/* Take the next element of a list separated by comma and white space; braces
+ * protect both.  False: nothing is left. */
+bool	 map_list_word(struct slice *s, struct slice *word_out);
 
 /* Match lists: "name, .parent, !name, /file, type:table". */
 struct match_list;
