@@ -9,6 +9,8 @@
 #ifndef STORE_VIEW_H
 #define STORE_VIEW_H
 
+#include <sys/types.h>
+
 #include "mail/envelope.h"
 #include "mail/mime.h"
 #include "store/store.h"
