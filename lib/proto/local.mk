@@ -31,3 +31,15 @@ check_PROGRAMS += %D%/imap_frame_test %D%/imap_args_test %D%/imap_fuzz_test
 %C%_imap_args_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_imap_args_test_LDADD = $(PURE_LIBS) $(CHECK_LIBS)
 %C%_imap_fuzz_test_LDADD = $(PURE_LIBS)
+
+%C%_libproto_a_SOURCES += \
+	%D%/smtp_cmd.c \
+	%D%/smtp_cmd.h \
+	%D%/smtp_data.c \
+	%D%/smtp_data.h \
+	%D%/smtp_line.c \
+	%D%/smtp_line.h
+check_PROGRAMS += %D%/smtp_test %D%/smtp_fuzz
+%C%_smtp_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_smtp_test_LDADD = $(PURE_LIBS) $(CHECK_LIBS)
+%C%_smtp_fuzz_LDADD = $(PURE_LIBS)
