@@ -11,3 +11,11 @@ noinst_LIBRARIES += %D%/libqueue.a
 	%D%/queue_log.c \
 	%D%/queue_log.h \
 	%D%/queue_msg.c
+
+check_PROGRAMS += %D%/queue_test %D%/queue_fuzz
+%C%_queue_test_SOURCES = %D%/queue_test.c
+%C%_queue_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_queue_test_LDADD = $(LIBS_QUEUE) $(LIBS_SYS) $(LIBS_BASE) $(EVENT_LIBS) \
+	$(CHECK_LIBS)
+%C%_queue_fuzz_SOURCES = %D%/queue_fuzz.c
+%C%_queue_fuzz_LDADD = $(LIBS_QUEUE) $(LIBS_SYS) $(LIBS_BASE) $(EVENT_LIBS)
