@@ -43,9 +43,9 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	one_file(slice_of(p, n), a);
 	/* The checksums keep most inputs away from the records. */
-	if (n > 0)
-		(void)queue_env_get(slice_of(p + 1, n - 1), p[0], a, &env,
-		    &err);
+	if (n > 0 && queue_env_get(slice_of(p + 1, n - 1), p[0], a, &env,
+	    &err) == 0)
+		ASSERT(env.nrcpts == p[0]);
 	count = queue_log_get(slice_of(p, n), a, NULL);
 	(void)queue_log_get(slice_of(p, n), a,
 	    arena_array(a, count + 1, sizeof(struct queue_log_rec)));

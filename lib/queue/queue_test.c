@@ -53,8 +53,8 @@ teardown(void)
 	char	 path[128];
 
 	for (int i = 0; i < QUEUE_DIRS; i++)
-		(void)queue_each(q, (enum queue_dir)i, rm_one, &q->dirs[i],
-		    NULL);
+		ck_assert_int_eq(queue_each(q, (enum queue_dir)i, rm_one,
+		    &q->dirs[i], &err), 0);
 	(void)queue_sweep_tmp(q, -SECS(10));	/* the logs */
 	queue_close(&q);
 	for (size_t i = 0; i < COUNT(subs); i++) {
@@ -510,7 +510,7 @@ END_TEST
 /* Envelopes that only a wrong writer could make: the checksums are right. */
 START_TEST(wrong_records)
 {
-	static const struct {
+	const struct {
 		const char	*label;
 		struct slice	 in;
 		bool		 ok;
