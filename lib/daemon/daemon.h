@@ -79,7 +79,10 @@ struct daemon_desc {
 	void	(*accept)(struct daemon *d, int fd,
 		    const struct sock_addr *peer);
 
-	/* DAEMON_IPC: what peers may ask; arg of the handlers is the daemon. */
+	/* DAEMON_IPC: what peers may ask; arg of the handlers is the daemon.
+	 * Requests that are answered later are bracketed by
+	 * daemon_session_begin/end, so that a drain waits for them.  The
+	 * connections are the skeleton's: never ipc_close() them. */
 	const struct ipc_handler	*handlers;
 	size_t				 nhandlers;
 	void	(*ipc_closed)(void *daemon, struct ipc *c, const char *why);
@@ -88,7 +91,9 @@ struct daemon_desc {
 	void	(*wakeup)(struct daemon *d);
 
 	/* Stop was asked for: finish what is under way, begin nothing, and
-	 * call daemon_exit() when done.  NULL: exit when no session is left. */
+	 * call daemon_exit() when done.  NULL: exit when no session is left.
+	 * Called a second time when the suite stops while a retirement is
+	 * under way: look at daemon_stopping(). */
 	void	(*drain)(struct daemon *d);
 
 	int64_t		 client_limit;	/* default of <service>_client_limit */
@@ -96,6 +101,19 @@ struct daemon_desc {
 	size_t			 nlandlock;
 };
 
+/* Never returns before the process ends.  Options, as master gives them:
+ *	-n service  -t type  -u  -c  -s N  -o name=value  -m max_use
+ *	-i max_idle  -v  -l  arguments
+ * and for a process started by hand (tests, debugging):
+ *	-c config_dir	instead of MAIL_CONFIG
+ *	-L path		listen on this UNIX socket (below the queue directory)
+ *	-L host:port	listen there; port 0: any, it is logged.  May be
+ *			repeated.  Log lines go to stderr without maillog_file
+ *	-u		as root: chroot and give up root as under master;
+ *			without it privileges stay (daemon_privileged() false)
+ *	-P		print the parameter rows as tab separated values:
+ *			program name type default min max unit choices doc
+ * By hand there is no retirement unless -m or -i asks for it. */
 int	 daemon_run(const struct daemon_desc *desc, int argc, char **argv);
 
 struct loop		*daemon_loop(struct daemon *d);
@@ -113,6 +131,10 @@ const void	*daemon_conf_of(const struct daemon *d,
 const char	*daemon_service(const struct daemon *d);
 const char	*daemon_service_name(const struct daemon *d);
 
+/* What master.cf has behind the command besides -o and options, in order,
+ * NULL-terminated: "flags=DRhu", "user=vmail", "argv=/usr/bin/x", ... */
+const char *const	*daemon_args(const struct daemon *d);
+
 /* Process lifetime: freed at exit. */
 struct arena	*daemon_arena(struct daemon *d);
 
@@ -125,6 +147,14 @@ void	*daemon_state(const struct daemon *d);
 void	 daemon_session_begin(struct daemon *d);
 void	 daemon_session_end(struct daemon *d);
 bool	 daemon_draining(const struct daemon *d);
+
+/* The whole suite stops (not just a new configuration): sessions should end
+ * themselves politely within a few seconds. */
+bool	 daemon_stopping(const struct daemon *d);
+
+/* Drain, because something that cannot be renewed in place has changed (a
+ * table on disk); master starts a fresh process.  why is logged. */
+void	 daemon_retire(struct daemon *d, const char *why);
 
 /* Leave the loop and exit(0). */
 void	 daemon_exit(struct daemon *d);

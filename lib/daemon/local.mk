@@ -1,6 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += %D%/libdaemon.a
 %C%_libdaemon_a_SOURCES = \
+	%D%/board.c \
+	%D%/board.h \
+	%D%/daemon.c \
 	%D%/daemon.h \
+	%D%/daemon_int.h \
+	%D%/options.c \
+	%D%/params.c \
+	%D%/serve.c \
 	%D%/session_broker.h \
+	%D%/startup.c \
+	%D%/userproc.c \
 	%D%/userproc.h

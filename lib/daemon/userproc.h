@@ -9,6 +9,7 @@
 #ifndef DAEMON_USERPROC_H
 #define DAEMON_USERPROC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -18,9 +19,12 @@
 #include "ipc/ipc.h"
 
 struct daemon;
-struct loop;
 struct userproc;
 
+/* Of static storage: workers are forked from a process that was split off
+ * before this was filled in by anything but the compiler.  For the same
+ * reason a worker has of the program's state what open_as_root made, and
+ * nothing of start. */
 struct userproc_desc {
 	/* In the worker, after root is gone: set up; returns the arg of its
 	 * handlers.  ipc is the connection to the parent; the worker may also
@@ -35,6 +39,15 @@ struct userproc_desc {
 	/* What a worker may ask the parent (arg: the parent's arg). */
 	const struct ipc_handler	*parent_handlers;
 	size_t				 nparent_handlers;
+
+	/* In the worker: the parent wants it to end (stop: the whole suite
+	 * stops).  It ends when nothing holds it any more.  May be NULL; may
+	 * be called twice, for retirement and then for stop. */
+	void	(*drain)(void *arg, bool stop);
+
+	/* Workers may run set-gid programs (a user's command that calls
+	 * sendmail); otherwise they get no_new_privs. */
+	bool		 may_gain;
 
 	/* No request or session for this long: the worker ends. */
 	usec_t		 idle;
@@ -52,12 +65,16 @@ void	 userproc_call(struct userproc *u, uid_t uid, gid_t gid,
 	    const struct ipc_desc *reply, usec_t timeout, ipc_done *done,
 	    void *arg);
 
-/* In the worker: sessions that must keep it alive. */
+/* In the worker: sessions that must keep it alive when the parent wants it to
+ * end or has died, and that count as sessions of the parent's process
+ * (client limit, scoreboard, drain).  The same as daemon_session_begin() and
+ * daemon_session_end() there. */
 void	 userproc_hold(struct daemon *d);
 void	 userproc_release(struct daemon *d);
 
-/* In the parent: stop accepting work, let workers finish, then
- * daemon_exit(). */
+/* In the parent, from desc->drain: calls not yet answered and sessions of
+ * workers are finished, then daemon_exit().  May be called again when the
+ * suite stops meanwhile. */
 void	 userproc_drain(struct userproc *u);
 
 #endif
