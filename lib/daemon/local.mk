@@ -13,3 +13,7 @@ noinst_LIBRARIES += %D%/libdaemon.a
 	%D%/startup.c \
 	%D%/userproc.c \
 	%D%/userproc.h
+
+noinst_PROGRAMS += %D%/testd
+%C%_testd_SOURCES = %D%/testd.c
+%C%_testd_LDADD = $(DAEMON_LIBS)

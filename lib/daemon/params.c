@@ -8,7 +8,7 @@ const struct param daemon_params_table[] = {
 	P_INT(struct daemon_conf, max_use, "max_use", "100", 1, INT32_MAX,
 	    "How many times its client limit a process serves before it "
 	    "retires; services with one process do not retire."),
-	P_TIME(struct daemon_conf, max_idle, "max_idle", "100s", 's', 1, 0,
+	P_TIME(struct daemon_conf, max_idle, "max_idle", "100s", 's', 1, INT32_MAX,
 	    "How long a process waits for another client before it ends; "
 	    "services with one process do not end."),
 };

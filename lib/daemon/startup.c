@@ -234,7 +234,8 @@ startup_privileges(struct daemon *d, struct error *err)
 
 	limits();
 	if (d->privileged) {
-		if (d->desc->user == DAEMON_ROOT && d->opt.unpriv)
+		if (d->desc->user == DAEMON_ROOT && d->opt.by_master &&
+		    d->opt.unpriv)
 			return error_set(err, "service %s needs root "
 			    "privileges: its unpriv field in master.cf must "
 			    "be n", d->service);

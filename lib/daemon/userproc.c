@@ -20,7 +20,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -78,7 +77,7 @@ struct call {
 	struct worker	*w;
 	ipc_done	*done;
 	void		*arg;
-	char		 why[256];
+	struct error	 err;
 };
 
 /* The daemon of this process, if it is a worker: the arg of its IPC connection
@@ -566,7 +565,7 @@ call_failed(void *arg)
 {
 	struct call	*c = arg;
 
-	c->done(c->arg, NULL, c->why);
+	c->done(c->arg, NULL, c->err.text);
 	mem_free(&c);
 }
 
@@ -609,21 +608,19 @@ userproc_call(struct userproc *u, uid_t uid, gid_t gid,
 {
 	struct call	*c = mem_new(1, sizeof(*c));
 	struct key	 key = { uid, gid };
-	struct error	 err;
 
 	/* The suite runs as one user: there is nobody else to be. */
 	if (!u->d->privileged)
 		key = (struct key){ getuid(), getgid() };
 	c->done = done;
 	c->arg = arg;
-	if (call_begin(u, key, &c->w, &err) == 0) {
+	if (call_begin(u, key, &c->w, &c->err) == 0) {
 		c->w->calls++;
 		if (ipc_call(c->w->ipc, desc, msg, reply, timeout, call_done,
-		    c, &err) != 0)
+		    c, &c->err) != 0)
 			return;
 		c->w->calls--;
 	}
-	(void)snprintf(c->why, sizeof(c->why), "%s", err.text);
 	loop_defer(u->d->loop, call_failed, c);
 }
 
