@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += %D%/libqueue.a
 %C%_libqueue_a_SOURCES = \
+	%D%/maildrop.c \
+	%D%/maildrop.h \
 	%D%/queue.h \
 	%D%/queue_dir.c \
 	%D%/queue_file.c \
@@ -12,10 +14,13 @@ noinst_LIBRARIES += %D%/libqueue.a
 	%D%/queue_log.h \
 	%D%/queue_msg.c
 
-check_PROGRAMS += %D%/queue_test %D%/queue_fuzz
+check_PROGRAMS += %D%/maildrop_test %D%/queue_test %D%/queue_fuzz
 %C%_queue_test_SOURCES = %D%/queue_test.c
 %C%_queue_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_queue_test_LDADD = $(LIBS_QUEUE) $(LIBS_SYS) $(LIBS_BASE) $(EVENT_LIBS) \
 	$(CHECK_LIBS)
 %C%_queue_fuzz_SOURCES = %D%/queue_fuzz.c
 %C%_queue_fuzz_LDADD = $(LIBS_QUEUE) $(LIBS_SYS) $(LIBS_BASE) $(EVENT_LIBS)
+%C%_maildrop_test_SOURCES = %D%/maildrop_test.c
+%C%_maildrop_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_maildrop_test_LDADD = $(LIBS_QUEUE) $(LIBS_BASE) $(CHECK_LIBS)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/crc32c.h"
 
 #define MAGIC		"PHqueue\n"
@@ -71,8 +72,21 @@ queue_get64(const unsigned char *p)
 }
 
 /*
- * Layout.
+ * Names and layout.
  */
+
+bool
+queue_id_ok(const char *id)
+{
+	size_t	n = strnlen(id, QUEUE_ID_MAX);
+
+	if (n < 6 || n >= QUEUE_ID_MAX)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!ascii_is_alnum((unsigned char)id[i]))
+			return false;
+	return true;
+}
 
 uint64_t
 queue_env_offset(const struct queue_head *h)

@@ -7,11 +7,9 @@
  * exist before its name is known. */
 #include "queue/queue_int.h"
 
-#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "base/ascii.h"
 #include "base/panic.h"
 #include "sys/clock.h"
 
@@ -22,19 +20,6 @@ static const char	digits[] =
 #define SLOT_BASE	51	/* without z, which separates */
 #define SLOT_DIGITS	6
 #define SLOTS		17596287801ULL		/* 51^6 */
-
-bool
-queue_id_ok(const char *id)
-{
-	size_t	n = strnlen(id, QUEUE_ID_MAX);
-
-	if (n < 6 || n >= QUEUE_ID_MAX)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (!ascii_is_alnum((unsigned char)id[i]))
-			return false;
-	return true;
-}
 
 /* At least `width` digits of v. */
 static char *
