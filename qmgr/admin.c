@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "qmgr/qmgr.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+#include "sys/loop.h"
+
+/* Encoded size of one page stays well below a frame. */
+#define PAGE_BYTES	((size_t)1 << 20)
+#define PAGE_MOST	1000
+
+static struct qmgr *
+qmgr_of(void *arg)
+{
+	return daemon_state(arg);
+}
+
+/* root, or whoever the suite runs as. */
+static bool
+is_trusted(const struct ipc_request *req)
+{
+	uid_t	uid = ipc_peer_uid(req->from);
+
+	return uid == 0 || uid == geteuid();
+}
+
+/* Our own daemons run as us (or as root, when they act as others). */
+static void
+on_new(void *arg, struct ipc_request req, void *msg)
+{
+	struct queue_new	*m = msg;
+
+	if (!is_trusted(&req))
+		log_warn("uid %ld tells of new mail: ignored",
+		    (long)ipc_peer_uid(req.from));
+	else if (!queue_id_ok(m->queue_id))
+		log_warn("bad queue id from uid %ld",
+		    (long)ipc_peer_uid(req.from));
+	else
+		scan_new_mail(qmgr_of(arg), m->queue_id);
+}
+
+/*
+ * Flushing.
+ */
+static bool
+for_site(struct qmgr *q, const struct msg *m, const char *site)
+{
+	struct arena		*a;
+	struct queue_msg	 file;
+	bool			 found = false;
+
+	if (site == NULL)
+		return true;
+	a = arena_new();
+	if (queue_msg_open(q->queue, m->dir, m->id, false, false, a, &file,
+	    NULL) == QUEUE_OK) {
+		for (size_t i = 0; i < file.env.nrcpts && !found; i++) {
+			struct slice	addr =
+			    slice_str(file.env.rcpts[i].address);
+			ptrdiff_t	at = slice_rfind(addr, '@');
+
+			found = at >= 0 && slice_iis(slice_from(addr,
+			    (size_t)at + 1), site);
+		}
+		queue_msg_close(&file);
+	}
+	arena_free(&a);
+	return found;
+}
+
+static void
+on_flush(void *arg, struct ipc_request req, void *msg)
+{
+	struct qmgr		*q = qmgr_of(arg);
+	struct queue_flush	*f = msg;
+	struct queue_done	 done = { .ok = true };
+
+	dest_forget_failures(q);
+	LIST_EACH(l, &q->by_state[MSG_DEFERRED]) {
+		struct msg	*m = LIST_ENTRY(l, struct msg, link);
+
+		if (f->queue_id != NULL && strcmp(f->queue_id, m->id) != 0)
+			continue;
+		if (!for_site(q, m, f->site))
+			continue;
+		heap_put(&q->due, &m->due, 0);
+		done.count++;
+	}
+	loop_timer_set(q->pump_timer, 0);
+	if (f->queue_id != NULL && done.count == 0 &&
+	    msg_find(q, f->queue_id) == NULL) {
+		done.ok = false;
+		done.reason = "no such message";
+	}
+	ipc_reply(req, &queue_done_desc, &done);
+}
+
+/*
+ * Listing.
+ */
+struct page {
+	struct qmgr		*q;
+	struct arena		*mem;
+	struct queue_list_item	*items;
+	size_t			 n, max, bytes;
+};
+
+static const char *
+last_reason(const struct queue_log_rec *recs, size_t n, const char *address)
+{
+	for (size_t i = n; i-- > 0;) {
+		if (recs[i].kind == QLOG_DELAY && recs[i].address != NULL &&
+		    strcmp(recs[i].address, address) == 0)
+			return recs[i].diagnostic;
+	}
+	return NULL;
+}
+
+static size_t
+length(const char *s)
+{
+	return s == NULL ? 0 : strlen(s);
+}
+
+static void
+fill_item(struct page *p, const struct msg *m, const struct queue_msg *file,
+    const struct rcpt *rcpts)
+{
+	struct queue_list_item	*it = &p->items[p->n++];
+	const struct queue_env	*e = &file->env;
+	struct queue_list_rcpt	*out = arena_array(p->mem, e->nrcpts + 1,
+	    sizeof(*out));
+	struct queue_log_rec	*recs = NULL;
+	size_t			 nrecs = 0, n = 0;
+
+	if (queue_log_read(p->q->queue, m->id, p->mem, &recs, &nrecs,
+	    NULL) < 0)
+		nrecs = 0;
+	for (size_t i = 0; i < e->nrcpts; i++) {
+		const struct queue_rcpt	*r = &e->rcpts[i];
+
+		if (rcpts != NULL ? rcpts[i].state == RS_DONE :
+		    r->status != RCPT_TODO)
+			continue;
+		out[n].address = r->address;
+		out[n].original = r->original != NULL ? r->original :
+		    r->address;
+		out[n].reason = last_reason(recs, nrecs, r->address);
+		p->bytes += 64 + length(out[n].address) +
+		    length(out[n].original) + length(out[n].reason);
+		n++;
+	}
+	*it = (struct queue_list_item){
+		.queue_name = msg_state_names[m->state], .queue_id = m->id,
+		.arrival = e->arrival, .size = file->content_size,
+		.sender = e->sender, .rcpts = { out, n },
+	};
+	p->bytes += 256 + strlen(e->sender);
+}
+
+static void
+list_msg(struct page *p, const struct msg *m)
+{
+	struct queue_msg	file;
+
+	if (m->act != NULL) {
+		fill_item(p, m, &m->act->file, m->act->rcpts);
+		return;
+	}
+	if (queue_msg_open(p->q->queue, m->dir, m->id, false, false, p->mem,
+	    &file, NULL) != QUEUE_OK)
+		return;
+	fill_item(p, m, &file, NULL);
+	queue_msg_close(&file);
+}
+
+/* Cursor: "state:serial". */
+static bool
+parse_cursor(const char *text, int *state, uint64_t *serial)
+{
+	struct slice	s = slice_str(text), head;
+	uint64_t	n;
+
+	*state = 0;
+	*serial = 0;
+	if (text == NULL)
+		return true;
+	if (!slice_cut(&s, ':', &head) ||
+	    !slice_u64(head, MSG_STATES - 1, &n) ||
+	    !slice_u64(s, UINT64_MAX, serial))
+		return false;
+	*state = (int)n;
+	return true;
+}
+
+static const char *
+fill_page(struct page *p, int state, uint64_t after)
+{
+	for (; state < MSG_STATES; state++, after = 0) {
+		LIST_EACH(l, &p->q->by_state[state]) {
+			struct msg	*m = LIST_ENTRY(l, struct msg, link);
+
+			if (m->serial <= after)
+				continue;
+			list_msg(p, m);
+			if (p->n == p->max || p->bytes > PAGE_BYTES)
+				return arena_printf(p->mem, "%d:%llu", state,
+				    (unsigned long long)m->serial);
+		}
+	}
+	return NULL;
+}
+
+static void
+on_list(void *arg, struct ipc_request req, void *msg)
+{
+	struct queue_list_req	*ask = msg;
+	struct page		 p = { .q = qmgr_of(arg), .mem = arena_new() };
+	struct queue_list_res	 res = { .next = NULL };
+	uint64_t		 serial;
+	int			 state;
+
+	p.max = ask->most < 1 || ask->most > PAGE_MOST ? PAGE_MOST :
+	    (size_t)ask->most;
+	p.items = arena_array(p.mem, p.max, sizeof(*p.items));
+	if (parse_cursor(ask->after, &state, &serial))
+		res.next = fill_page(&p, state, serial);
+	res.items = (struct ipc_list){ p.items, p.n };
+	ipc_reply(req, &queue_list_res_desc, &res);
+	arena_free(&p.mem);
+}
+
+/*
+ * postsuper's wishes.
+ */
+static bool
+delete_msg(struct qmgr *q, struct msg *m)
+{
+	struct error	err;
+
+	if (queue_remove(q->queue, m->id, m->dir, &err) < 0) {
+		log_error("%s: %s", m->id, err.text);
+		return false;
+	}
+	log_info("%s: removed", m->id);
+	msg_free(q, m);
+	return true;
+}
+
+static bool
+hold_msg(struct qmgr *q, struct msg *m)
+{
+	struct error	err;
+
+	if (m->dir != QUEUE_HOLD &&
+	    queue_move(q->queue, m->id, m->dir, QUEUE_HOLD, &err) < 0) {
+		log_error("%s: %s", m->id, err.text);
+		return false;
+	}
+	m->dir = QUEUE_HOLD;
+	log_info("%s: placed on hold", m->id);
+	msg_set_state(q, m, MSG_HOLD);
+	return true;
+}
+
+static bool
+release_msg(struct qmgr *q, struct msg *m, const char *how)
+{
+	struct error	err;
+
+	if (m->dir == QUEUE_HOLD && queue_move(q->queue, m->id, QUEUE_HOLD,
+	    QUEUE_NEW, &err) < 0) {
+		log_error("%s: %s", m->id, err.text);
+		return false;
+	}
+	if (m->dir == QUEUE_HOLD)
+		m->dir = QUEUE_NEW;
+	m->attempts = 0;
+	log_info("%s: %s", m->id, how);
+	msg_set_state(q, m, MSG_INCOMING);
+	loop_timer_set(q->pump_timer, 0);
+	return true;
+}
+
+static bool
+grant(struct qmgr *q, struct msg *m, enum msg_wish wish)
+{
+	switch (wish) {
+	case WISH_NONE:
+		return false;
+	case WISH_DELETE:
+		return delete_msg(q, m);
+	case WISH_HOLD:
+		return hold_msg(q, m);
+	case WISH_REQUEUE:
+		return release_msg(q, m, "requeued");
+	}
+	return false;
+}
+
+bool
+admin_grant(struct qmgr *q, struct msg *m)
+{
+	enum msg_wish	wish = m->wish;
+
+	m->wish = WISH_NONE;
+	active_release(q, m->act);
+	if (!grant(q, m, wish))
+		msg_wait_until(q, m, clock_wall());
+	return true;
+}
+
+struct admin_op {
+	const char	*name;
+	enum msg_wish	 wish;
+	bool		 release;	/* of held mail only */
+};
+
+static const struct admin_op ops[] = {
+	{ "delete", WISH_DELETE, false },
+	{ "hold", WISH_HOLD, false },
+	{ "release", WISH_NONE, true },
+	{ "requeue", WISH_REQUEUE, false },
+};
+
+static bool
+admin_one(struct qmgr *q, struct msg *m, const struct admin_op *op,
+    const char *queue_name)
+{
+	if (queue_name != NULL &&
+	    strcmp(queue_name, msg_state_names[m->state]) != 0)
+		return false;
+	if (op->release)
+		return m->state == MSG_HOLD &&
+		    release_msg(q, m, "released from hold");
+	if (op->wish == WISH_HOLD && m->state == MSG_HOLD)
+		return false;
+	if (m->act != NULL) {
+		m->wish = op->wish;
+		finish_if_idle(q, m->act);
+		return true;
+	}
+	return grant(q, m, op->wish);
+}
+
+static uint64_t
+admin_all(struct qmgr *q, const struct admin_op *op, const char *queue_name)
+{
+	uint64_t	n = 0, last = q->next_serial;
+
+	for (int s = 0; s < MSG_STATES; s++) {
+		LIST_EACH(l, &q->by_state[s]) {
+			struct msg	*m = LIST_ENTRY(l, struct msg, link);
+
+			if (m->serial <= last &&
+			    admin_one(q, m, op, queue_name))
+				n++;
+		}
+	}
+	return n;
+}
+
+static void
+on_admin(void *arg, struct ipc_request req, void *msg)
+{
+	struct qmgr		*q = qmgr_of(arg);
+	struct queue_admin	*m = msg;
+	struct queue_done	 done = { .ok = true };
+	const struct admin_op	*op = NULL;
+	struct msg		*one;
+
+	for (size_t i = 0; i < COUNT(ops); i++) {
+		if (strcmp(ops[i].name, m->op) == 0)
+			op = &ops[i];
+	}
+	if (!is_trusted(&req) || op == NULL) {
+		done.ok = false;
+		done.reason = op == NULL ? "unknown operation" :
+		    "only root may do this";
+	} else if (strcmp(m->queue_id, "ALL") == 0)
+		done.count = admin_all(q, op, m->queue_name);
+	else if ((one = msg_find(q, m->queue_id)) != NULL)
+		done.count = admin_one(q, one, op, m->queue_name);
+	ipc_reply(req, &queue_done_desc, &done);
+}
+
+const struct ipc_handler	admin_handlers[] = {
+	{ &queue_new_desc, on_new },
+	{ &queue_flush_desc, on_flush },
+	{ &queue_list_req_desc, on_list },
+	{ &queue_admin_desc, on_admin },
+};
+const size_t	admin_nhandlers = COUNT(admin_handlers);

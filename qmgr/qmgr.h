@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* qmgr.h - the queue manager's own types.
+ *
+ *	msg		one queued message; small while it waits
+ *	active		what a message has in memory while it is worked on
+ *	transport	a delivery service of master.cf
+ *	site		where deliveries compete: an MX set, or one recipient
+ *	dest		a (transport, nexthop); knows its hosts and its site
+ *	job		recipients of one message for one dest, to be delivered
+ *
+ * A recipient is pending, in a job, or settled.  A message whose recipients
+ * are all out of jobs is finished: notified about, removed or put off. */
+#ifndef QMGR_QMGR_H
+#define QMGR_QMGR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/times.h"
+#include "conf/conf.h"
+#include "daemon/daemon.h"
+#include "ipc/deliver_msg.h"
+#include "ipc/dns_msg.h"
+#include "ipc/ipc.h"
+#include "ipc/queue_msg.h"
+#include "queue/queue.h"
+#include "route/route.h"
+
+struct qmgr_conf {
+	usec_t		 minimal_backoff, maximal_backoff;
+	usec_t		 maximal_lifetime, bounce_lifetime;
+	usec_t		 delay_warning, transport_retry;
+	int64_t		 active_limit, recipient_limit;
+	int64_t		 dest_concurrency, initial_concurrency;
+	int64_t		 dest_recipients, transport_concurrency;
+	int64_t		 mx_limit, mx_address_limit;
+	const char	*defer_transports, *proxy_interfaces, *smtp_tcp_port;
+	bool		 ignore_mx_lookup_error;
+};
+extern const struct param	qmgr_params[];
+extern const size_t		qmgr_nparams;
+
+enum msg_state {
+	MSG_ACTIVE, MSG_INCOMING, MSG_DEFERRED, MSG_HOLD, MSG_STATES
+};
+extern const char *const	msg_state_names[MSG_STATES];
+
+/* What an administrator asked of a message that was busy. */
+enum msg_wish { WISH_NONE, WISH_DELETE, WISH_HOLD, WISH_REQUEUE };
+
+struct msg {
+	char		 id[QUEUE_ID_MAX];
+	enum msg_state	 state;
+	enum queue_dir	 dir;		/* where its file is */
+	enum msg_wish	 wish;
+	uint64_t	 serial;	/* order of arrival here */
+	struct list	 link;		/* in q->by_state[state] */
+	struct heap_node due;		/* deferred: wall clock */
+	unsigned int	 attempts;
+	struct active	*act;		/* MSG_ACTIVE only */
+};
+
+enum rcpt_state {
+	RS_PENDING,		/* not routed yet */
+	RS_QUEUED,		/* in a job */
+	RS_DONE,		/* settled for good */
+	RS_DEFERRED		/* this attempt failed */
+};
+
+struct rcpt {
+	enum rcpt_state	 state;
+	struct queue_rcpt	*q;	/* in act->file.env */
+	size_t		 index;
+	const char	*why_dsn, *why;	/* RS_DEFERRED; in act->mem */
+};
+
+struct active {
+	struct qmgr	*q;
+	struct msg	*m;
+	struct arena	*mem;
+	struct queue_msg file;
+	struct rcpt	*rcpts;		/* as many as env has */
+	size_t		 next_route;	/* first RS_PENDING to be routed */
+	size_t		 jobs;		/* waiting or under way */
+	size_t		 under_way;	/* with an agent, or being settled */
+	usec_t		 since;		/* wall clock */
+	bool		 crashed;	/* an agent died: try again soon */
+	bool		 finishing;	/* a notice is being written */
+	bool		 has_log;	/* the delivery log may owe a notice */
+	struct list	 link;		/* waiting for tables (ROUTE_WAIT) */
+};
+
+struct transport {
+	char		*name;
+	bool		 remote;	/* smtp-client: wants hosts */
+	bool		 lmtp;		/* no MX look-up */
+	bool		 known;		/* master.cf has it */
+	struct ipc_client	*client;
+	int64_t		 dest_recipients, dest_concurrency, initial;
+	size_t		 under_way;
+	usec_t		 dead_until;	/* mono; service could not be reached */
+	struct list	 ready;		/* sites with work and room */
+};
+
+struct site {
+	char		*key;
+	struct transport *transport;
+	double		 window;
+	size_t		 under_way;
+	double		 failures;	/* since the last success */
+	usec_t		 dead_until;	/* mono */
+	char		*dead_why;
+	struct list	 jobs;		/* struct job, waiting */
+	struct list	 link;		/* in transport->ready */
+};
+
+enum dest_state { DEST_NEW, DEST_ASKING, DEST_READY, DEST_FAILED };
+
+struct dest {
+	char		*key;
+	struct transport *transport;
+	char		*nexthop;
+	enum dest_state	 state;
+	struct lookup	*lookup;	/* DEST_ASKING */
+	usec_t		 good_until;	/* mono: of the answer */
+	struct arena	*mem;		/* of the answer */
+	struct ipc_list	 hosts;		/* struct deliver_host */
+	uint64_t	 port;
+	char		*site_key;
+	bool		 fail_hard;	/* DEST_FAILED: bounce, not defer */
+	const char	*fail_dsn, *fail_text;
+	struct list	 waiting;	/* jobs for the answer */
+	size_t		 users;		/* jobs that point here */
+};
+
+struct job {
+	struct qmgr	*q;
+	struct list	 link;
+	struct active	*act;
+	struct dest	*dest;
+	struct site	*site;		/* once known */
+	struct rcpt	**rcpts;	/* in act->mem */
+	size_t		 n;
+};
+
+struct qmgr {
+	struct daemon	*d;
+	struct loop	*loop;
+	const struct qmgr_conf	*conf;
+	const struct conf_common *common;
+	struct queue	*queue;
+	struct route	*route;
+	struct hash	*msgs;		/* id -> msg */
+	struct list	 by_state[MSG_STATES];
+	size_t		 count[MSG_STATES];
+	uint64_t	 next_serial;
+	struct heap	 due;
+	struct loop_timer	*due_timer, *pump_timer, *scan_timer,
+			*tidy_timer;
+	struct hash	*transports, *sites, *dests;
+	struct ipc_client	*resolver, *bounce;
+	struct list	 waiting;	/* active, for tables */
+	struct list	 scan;		/* ids found at start, not loaded */
+	size_t		 active_limit;
+	size_t		 settling;	/* jobs in the syncer */
+	bool		 removed;	/* unlinks not synced yet */
+	bool		 draining;
+};
+
+/* msg.c: messages as a whole. */
+struct msg	*msg_new(struct qmgr *q, const char *id, enum queue_dir dir,
+		    enum msg_state state);
+struct msg	*msg_find(struct qmgr *q, const char *id);
+void	 msg_free(struct qmgr *q, struct msg *m);
+void	 msg_set_state(struct qmgr *q, struct msg *m, enum msg_state s);
+void	 msg_wait_until(struct qmgr *q, struct msg *m, usec_t due);
+
+/* scan.c: what is on disk, at start and when told. */
+void	 scan_start(struct qmgr *q);
+void	 scan_new_mail(struct qmgr *q, const char *id);
+bool	 scan_busy(const struct qmgr *q);
+/* True: the message is known and where it should be; state is set. */
+void	 scan_found(struct qmgr *q, const char *id, enum queue_dir dir);
+
+/* active.c: from incoming or due to active, and out again. */
+void	 active_pump(struct qmgr *q);
+void	 active_wake(struct qmgr *q);		/* tables answered */
+void	 active_release(struct qmgr *q, struct active *a);
+
+/* finish.c: after the last job of an attempt. */
+void	 finish_if_idle(struct qmgr *q, struct active *a);
+usec_t	 finish_backoff(const struct qmgr_conf *c, usec_t age,
+	    unsigned int attempts, bool crashed);
+
+/* dest.c: destinations, sites and transports. */
+struct transport	*transport_get(struct qmgr *q, const char *name);
+struct dest	*dest_get(struct qmgr *q, struct transport *t,
+		    const char *nexthop);
+void	 dest_submit(struct qmgr *q, struct job *j);
+void	 dest_done(struct qmgr *q, struct dest *d);
+void	 dest_tidy(struct qmgr *q);
+void	 dest_forget_failures(struct qmgr *q);
+
+/* lookup.c: MX and addresses of one dest through the resolver. */
+void	 lookup_start(struct qmgr *q, struct dest *d);
+void	 lookup_answered(struct qmgr *q, struct dest *d);	/* dest.c */
+
+/* nexthop.c: pure: "[host]:port", "domain:port", ... */
+struct nexthop {
+	struct slice	 host;
+	struct slice	 port;		/* empty: default */
+	bool		 literal;	/* in brackets: no MX look-up */
+	bool		 local_socket;	/* unix:path */
+};
+int	 nexthop_parse(const char *text, struct nexthop *out) MUST_USE;
+/* "a,b:25" of hosts in order of name; in a. */
+const char	*nexthop_site_key(struct arena *a,
+		    const struct deliver_host *hosts, size_t n, uint64_t port);
+
+/* deliver.c: jobs to agents and back. */
+void	 deliver_pump(struct qmgr *q, struct transport *t);
+void	 job_free(struct qmgr *q, struct job *j);
+
+/* settle.c: outcomes become log records and marks. */
+struct outcome {
+	struct rcpt	*rcpt;
+	enum deliver_status	status;
+	const char	*dsn, *action, *mta, *diag_type, *diagnostic;
+};
+/* Write them; then finish_if_idle().  Strings live in act->mem. */
+void	 settle(struct qmgr *q, struct active *a, struct outcome *o, size_t n);
+/* One verdict of our own for several recipients; logged as agents do. */
+void	 settle_verdict(struct qmgr *q, struct active *a, struct rcpt **r,
+	    size_t n, const char *tag, bool hard, const char *dsn,
+	    const char *text);
+
+/* admin.c: requests of postqueue, postsuper and the daemons. */
+extern const struct ipc_handler	admin_handlers[];
+extern const size_t		admin_nhandlers;
+/* Carry out what was wished while it was busy.  True: the message is gone
+ * from the active state. */
+bool	 admin_grant(struct qmgr *q, struct msg *m);
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The order of reliability: the effect is durable (the agent said so), then
+ * the record that will become a bounce, then the mark.  Records are synced
+ * in a thread; a plain success needs only its mark, and when it settles the
+ * last recipient not even that: the file is removed. */
+#include "qmgr/qmgr.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/panic.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+#include "sys/syncer.h"
+
+struct job_settle {
+	struct qmgr		*q;
+	struct active		*act;
+	struct outcome		*o;
+	size_t			 n;
+	struct queue_log_rec	*durable, *lazy;
+	size_t			 ndurable, nlazy;
+	bool			 failed;
+	struct error		 err;
+};
+
+static bool
+wants_success(const struct outcome *o)
+{
+	return o->rcpt->q->notify & NOTIFY_SUCCESS &&
+	    (o->status == DELIVER_SENT || o->status == DELIVER_EXPANDED) &&
+	    o->action != NULL;
+}
+
+static void
+fill_record(const struct outcome *o, struct queue_log_rec *r)
+{
+	const struct queue_rcpt	*q = o->rcpt->q;
+
+	*r = (struct queue_log_rec){
+		.address = q->address, .original = q->original,
+		.dsn_orcpt = q->dsn_orcpt, .notify = q->notify,
+		.dsn = o->dsn, .mta = o->mta, .diag_type = o->diag_type,
+		.diagnostic = o->diagnostic, .when = clock_wall(),
+	};
+	switch (o->status) {
+	case DELIVER_SENT:
+	case DELIVER_EXPANDED:
+		r->kind = QLOG_SUCCESS;
+		r->action = o->action;
+		break;
+	case DELIVER_BOUNCED:
+		r->kind = QLOG_BOUNCE;
+		r->action = "failed";
+		break;
+	case DELIVER_DEFERRED:
+		r->kind = QLOG_DELAY;
+		r->action = "delayed";
+		break;
+	}
+}
+
+static void
+make_records(struct job_settle *s)
+{
+	struct arena	*a = s->act->mem;
+
+	s->durable = arena_array(a, s->n, sizeof(*s->durable));
+	s->lazy = arena_array(a, s->n, sizeof(*s->lazy));
+	for (size_t i = 0; i < s->n; i++) {
+		const struct outcome	*o = &s->o[i];
+
+		if (o->status == DELIVER_BOUNCED || wants_success(o))
+			fill_record(o, &s->durable[s->ndurable++]);
+		else if (o->status == DELIVER_DEFERRED)
+			fill_record(o, &s->lazy[s->nlazy++]);
+	}
+}
+
+static void
+mark(struct active *a, const struct outcome *o)
+{
+	char		status = o->status == DELIVER_BOUNCED ? RCPT_BOUNCED :
+	    RCPT_DONE;
+	struct error	err;
+
+	o->rcpt->state = RS_DONE;
+	o->rcpt->q->status = status;
+	if (queue_msg_mark(&a->file, o->rcpt->index, status, &err) < 0)
+		/* Done all the same; a crash now would deliver it twice. */
+		log_error("%s: cannot mark a recipient done: %s", a->m->id,
+		    err.text);
+}
+
+static void
+put_off(struct active *a, const struct outcome *o)
+{
+	(void)a;
+	o->rcpt->state = RS_DEFERRED;
+	o->rcpt->why_dsn = o->dsn;
+	o->rcpt->why = o->diagnostic;
+}
+
+static void
+count(struct qmgr *q, enum deliver_status s)
+{
+	switch (s) {
+	case DELIVER_SENT:
+	case DELIVER_EXPANDED:
+		daemon_count(q->d, COUNT_DELIVERED, 1);
+		break;
+	case DELIVER_DEFERRED:
+		daemon_count(q->d, COUNT_DEFERRED, 1);
+		break;
+	case DELIVER_BOUNCED:
+		daemon_count(q->d, COUNT_BOUNCED, 1);
+		break;
+	}
+}
+
+static void
+apply(struct qmgr *q, struct active *a, const struct outcome *o, size_t n,
+    bool unsafe)
+{
+	for (size_t i = 0; i < n; i++) {
+		/* Without its record a bounce would be lost: try again. */
+		if (o[i].status == DELIVER_DEFERRED ||
+		    (unsafe && o[i].status == DELIVER_BOUNCED))
+			put_off(a, &o[i]);
+		else
+			mark(a, &o[i]);
+		count(q, o[i].status);
+	}
+}
+
+static void
+write_records(void *arg)
+{
+	struct job_settle	*s = arg;
+
+	if (s->ndurable > 0 && queue_log_append(s->q->queue, s->act->m->id,
+	    s->durable, s->ndurable, true, &s->err) < 0)
+		s->failed = true;
+	if (s->nlazy > 0)
+		(void)!queue_log_append(s->q->queue, s->act->m->id, s->lazy,
+		    s->nlazy, false, NULL);
+}
+
+static void
+records_written(void *arg)
+{
+	struct job_settle	*s = arg;
+	struct qmgr		*q = s->q;
+	struct active		*a = s->act;
+
+	if (s->failed)
+		log_error("%s: cannot write the delivery log: %s", a->m->id,
+		    s->err.text);
+	apply(q, a, s->o, s->n, s->failed);
+	q->settling--;
+	a->under_way--;
+	finish_if_idle(q, a);
+}
+
+/* soft_bounce: nothing is returned for good while it is on. */
+static void
+soften(struct qmgr *q, struct active *a, struct outcome *o, size_t n)
+{
+	for (size_t i = 0; q->common->soft_bounce && i < n; i++) {
+		if (o[i].status != DELIVER_BOUNCED)
+			continue;
+		o[i].status = DELIVER_DEFERRED;
+		o[i].dsn = arena_printf(a->mem, "4%s", o[i].dsn + 1);
+	}
+}
+
+/* Is there nothing left to write but that it is all done? */
+static bool
+nothing_remains(const struct active *a, size_t n)
+{
+	size_t	open = 0;
+
+	if (a->jobs > 0 || a->under_way > 0 ||
+	    a->next_route < a->file.env.nrcpts)
+		return false;
+	for (size_t i = 0; i < a->file.env.nrcpts; i++)
+		open += a->rcpts[i].state != RS_DONE;
+	return open == n && a->m->wish == WISH_NONE;
+}
+
+static bool
+all_plain(const struct outcome *o, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (o[i].status == DELIVER_DEFERRED ||
+		    o[i].status == DELIVER_BOUNCED || wants_success(&o[i]))
+			return false;
+	}
+	return true;
+}
+
+void
+settle(struct qmgr *q, struct active *a, struct outcome *o, size_t n)
+{
+	struct job_settle	*s;
+
+	soften(q, a, o, n);
+	if (all_plain(o, n)) {
+		if (nothing_remains(a, n)) {
+			for (size_t i = 0; i < n; i++) {
+				o[i].rcpt->state = RS_DONE;
+				count(q, o[i].status);
+			}
+		} else
+			apply(q, a, o, n, false);
+		finish_if_idle(q, a);
+		return;
+	}
+	a->has_log = true;
+	s = arena_alloc(a->mem, sizeof(*s));
+	*s = (struct job_settle){ .q = q, .act = a, .o = o, .n = n };
+	make_records(s);
+	q->settling++;
+	a->under_way++;
+	syncer_run(daemon_syncer(q->d), write_records, records_written, s);
+}
+
+/* As the agents log theirs. */
+static void
+log_verdict(const struct active *a, const struct rcpt *r, const char *tag,
+    const struct outcome *o)
+{
+	const char	*status = o->status == DELIVER_BOUNCED ? "bounced" :
+	    o->status == DELIVER_DEFERRED ? "deferred" : "sent";
+	double		 delay = (double)(clock_wall() -
+	    a->file.env.arrival) / 1e6;
+	const char	*orig = r->q->original;
+	bool		 show = orig != NULL && orig[0] != '\0' &&
+	    strcmp(orig, r->q->address) != 0;
+	char		*full = mem_printf("%s/%s", log_name(), tag);
+
+	if (delay < 0)
+		delay = 0;
+	log_info_as(full, "%s: to=<%s>, %s%s%srelay=none, delay=%.2g, "
+	    "delays=%.2g/0/0/0, dsn=%s, status=%s (%s)", a->m->id,
+	    r->q->address, show ? "orig_to=<" : "", show ? orig : "",
+	    show ? ">, " : "", delay < 100 ? delay : (double)(long)delay,
+	    delay < 100 ? delay : (double)(long)delay, o->dsn, status,
+	    o->diagnostic);
+	mem_free(&full);
+}
+
+void
+settle_verdict(struct qmgr *q, struct active *a, struct rcpt **r, size_t n,
+    const char *tag, bool hard, const char *dsn, const char *text)
+{
+	struct outcome	*o = arena_array(a->mem, n, sizeof(*o));
+
+	for (size_t i = 0; i < n; i++) {
+		o[i] = (struct outcome){
+			.rcpt = r[i],
+			.status = dsn[0] == '2' ? DELIVER_SENT :
+			    hard ? DELIVER_BOUNCED : DELIVER_DEFERRED,
+			.dsn = dsn, .diag_type = "x-posthouse",
+			.diagnostic = text,
+		};
+	}
+	soften(q, a, o, n);
+	for (size_t i = 0; i < n; i++)
+		log_verdict(a, r[i], tag, &o[i]);
+	settle(q, a, o, n);
+}
