@@ -9,6 +9,7 @@ noinst_LIBRARIES += %D%/libqueue.a
 	%D%/queue_format.c \
 	%D%/queue_format.h \
 	%D%/queue_id.c \
+	%D%/queue_id.h \
 	%D%/queue_int.h \
 	%D%/queue_log.c \
 	%D%/queue_log.h \

@@ -5,7 +5,7 @@
  * place in each process and counts up, and time never goes back within a
  * process; so ids do not repeat whatever the clock does, and no file has to
  * exist before its name is known. */
-#include "queue/queue_int.h"
+#include "queue/queue_id.h"
 
 #include <sys/random.h>
 #include <unistd.h>

@@ -4,6 +4,7 @@
 #define QUEUE_QUEUE_INT_H
 
 #include "queue/queue.h"
+#include "queue/queue_id.h"
 
 struct queue {
 	int		 dirs[QUEUE_DIRS];	/* O_PATH */
@@ -18,13 +19,6 @@ struct queue {
 /* Mode of a message that was written to its end. */
 #define QUEUE_MODE_COMPLETE	0700
 #define QUEUE_MODE_WRITING	0600
-
-/* A new id.  Differs from every other one made on this machine, also when
- * the clock steps back. */
-void	 queue_id_make(char out[QUEUE_ID_MAX]);
-
-/* The same from given numbers; for tests. */
-void	 queue_id_format(usec_t wall, uint64_t slot, char out[QUEUE_ID_MAX]);
 
 /* renameat2 without replacing; plain check and rename where the file system
  * has no such thing.  -1 with errno. */
