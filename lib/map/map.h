@@ -56,9 +56,16 @@ int	 map_list_open(const char *spec, const struct map_env *env,
 	    struct map_list **out, struct error *err) MUST_USE;
 void	 map_list_close(struct map_list **l);
 bool	 map_list_empty(const struct map_list *l);
+bool	 map_list_changed(struct map_list *l);
 enum map_result	 map_list_get(struct map_list *l, struct slice key,
 		    struct arena *a, const char **value_out,
 		    struct error *err) MUST_USE;
+
+/* For partial keys (a domain in place of an address): tables with patterns
+ * are not asked. */
+enum map_result	 map_list_get_partial(struct map_list *l, struct slice key,
+		    struct arena *a, const char **value_out,
+		    struct error *err);
 
 /*
  * How an address is looked up (virtual(5), canonical(5), transport(5),
@@ -82,8 +89,8 @@ enum map_result	 map_list_get_addr(struct map_list *l, struct slice addr,
 		    bool *unmatched_ext_out, struct error *err) MUST_USE;
 
 /* Split a local part at the first of the delimiters: "user+ext" -> "user",
- * "ext".  False: there is no extension (none is taken from postmaster,
- * mailer-daemon, double-bounce, and with '-' from owner-x and x-request). */
+ * "ext".  False: there is no extension.  The names mailer-daemon and
+ * double-bounce are never split, with '-' neither owner-x nor x-request. */
 bool	 map_split_ext(struct slice local, const char *delimiters,
 	    struct slice *user_out, struct slice *ext_out);
 
@@ -105,6 +112,8 @@ void	 match_list_close(struct match_list **l);
  * numeric address (networks "192.0.2.0/24" and "[2001:db8::]/32" match it). */
 enum map_result	 match_list_has(struct match_list *l, const char *name,
 		    const char *addr, struct error *err) MUST_USE;
+
+bool	 match_list_changed(struct match_list *l);
 
 /* Names of all types, NULL-terminated, for `postconf -m`. */
 extern const char *const	map_types[];
