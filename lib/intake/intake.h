@@ -110,7 +110,7 @@ enum intake_status {
 	INTAKE_LINES,		/* bare CR or LF under INTAKE_CRLF_ONLY */
 	INTAKE_HOPS,		/* hopcount_limit */
 	INTAKE_NO_RCPT,		/* no recipients */
-	INTAKE_ADDRESS,		/* alias expansion unreasonable */
+	INTAKE_ADDRESS,		/* more recipients after expansion than fit */
 	INTAKE_TABLE,		/* a table failed: temporary */
 	INTAKE_QUEUE		/* the queue failed: temporary */
 };

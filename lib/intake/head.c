@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The header section: looked at, edited and written in one go.  Header checks
+ * and milters will look at it here, before it is written. */
+#include "base/ascii.h"
+#include "codec/date.h"
+#include "intake/intake_int.h"
+
+#define MESSAGE_ID_MAX	900
+
+struct seen {
+	bool	 date, from, message_id;
+	int64_t	 received;
+};
+
+static bool
+is_dropped(const struct intake_msg *m, struct slice name)
+{
+	struct slice	list = slice_str(m->in->conf.message_drop_headers);
+	struct slice	word;
+
+	while (slice_word(&list, ", \t\r\n", &word))
+		if (slice_ieq(word, name))
+			return true;
+	return false;
+}
+
+static void
+keep_message_id(struct intake_msg *m, struct slice body)
+{
+	struct buf	b;
+
+	buf_init(&b, MESSAGE_ID_MAX + 1);
+	header_unfold(&b, slice_first(slice_trim(body), MESSAGE_ID_MAX));
+	m->message_id = arena_strndup(m->mem, (const char *)buf_slice(&b).p,
+	    buf_len(&b));
+	buf_clear(&b);
+}
+
+static void
+look_at(struct intake_msg *m, const struct header_field *f, struct seen *seen)
+{
+	if (slice_iis(f->name, "received"))
+		seen->received++;
+	else if (slice_iis(f->name, "date"))
+		seen->date = true;
+	else if (slice_iis(f->name, "from"))
+		seen->from = true;
+	else if (slice_iis(f->name, "message-id")) {
+		seen->message_id = true;
+		keep_message_id(m, f->body);
+	}
+}
+
+static void
+add_from(struct buf *out, const struct intake_msg *m)
+{
+	const char	*name = m->origin.full_name;
+	const char	*addr = m->sender;
+
+	if (addr[0] == '\0') {
+		addr = "MAILER-DAEMON";
+		name = "Mail Delivery System";
+	}
+	buf_adds(out, "From: ");
+	if (name != NULL && name[0] != '\0') {
+		buf_addc(out, '"');
+		for (; *name != '\0'; name++) {
+			unsigned char	c = (unsigned char)*name;
+
+			if (c == '"' || c == '\\')
+				buf_addc(out, '\\');
+			buf_addc(out, ascii_is_cntrl(c) ? ' ' : c);
+		}
+		buf_adds(out, "\" ");
+	}
+	buf_addf(out, "<%s%s%s>\r\n", addr,
+	    strchr(addr, '@') == NULL ? "@" : "",
+	    strchr(addr, '@') == NULL ? m->in->common->myorigin : "");
+}
+
+static void
+add_missing(struct buf *out, struct intake_msg *m, const struct seen *seen)
+{
+	usec_t		t = m->origin.arrival;
+	struct date	d;
+
+	if (!m->origin.local && !m->in->conf.always_add_missing_headers)
+		return;
+	if (!seen->message_id) {
+		date_of(t, 0, &d);
+		m->message_id = arena_printf(m->mem,
+		    "<%04d%02d%02d%02d%02d%02d.%s@%s>", d.year, d.month,
+		    d.day, d.hour, d.minute, d.second, m->id,
+		    m->in->common->myhostname);
+		buf_addf(out, "Message-Id: %s\r\n", m->message_id);
+	}
+	if (!seen->date) {
+		buf_adds(out, "Date: ");
+		date_put_rfc5322(out, t, date_local_zone(t));
+		buf_adds(out, "\r\n");
+	}
+	if (!seen->from)
+		add_from(out, m);
+}
+
+/* An mbox "From " line in front becomes a field that means nothing. */
+static void
+put_from_line(struct buf *out, struct slice *section)
+{
+	ptrdiff_t	n = slice_find(*section, '\n');
+
+	buf_adds(out, "X-Mailbox-Line: ");
+	buf_add_slice(out, slice_first(*section, (size_t)n + 1));
+	*section = slice_from(*section, (size_t)n + 1);
+}
+
+void
+intake_head_write(struct intake_msg *m, size_t end, bool body)
+{
+	struct slice		 section = slice_first(buf_slice(&m->head), end);
+	struct header_field	 f;
+	struct seen		 seen = { .date = false };
+	struct buf		 out;
+	struct error		 err;
+
+	buf_init(&out, (size_t)m->in->conf.header_section_limit + 1048576);
+	buf_add_slice(&out, buf_slice(&m->prepend));
+	intake_received_put(&out, m);
+	if (m->from_line)
+		put_from_line(&out, &section);
+	while (header_next(&section, &f)) {
+		look_at(m, &f, &seen);
+		if (!is_dropped(m, f.name))
+			buf_add_slice(&out, f.whole);
+	}
+	if (seen.received > m->in->conf.hopcount_limit)
+		intake_fail(m, INTAKE_HOPS, NULL);
+	add_missing(&out, m, &seen);
+	if (body)
+		buf_adds(&out, "\r\n");
+	if (out.overflow)
+		intake_fail(m, INTAKE_SIZE, NULL);
+	else if (m->file != NULL && queue_file_write(m->file,
+	    buf_slice(&out).p, buf_len(&out), &err) < 0)
+		intake_fail(m, INTAKE_QUEUE, &err);
+	buf_clear(&out);
+}

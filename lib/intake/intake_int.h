@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* intake_int.h - shared by the files of lib/intake. */
+#ifndef INTAKE_INT_H
+#define INTAKE_INT_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/list.h"
+#include "intake/intake.h"
+#include "intake/lines.h"
+#include "mail/header.h"
+
+struct intake_conf {
+	int64_t		 header_section_limit, hopcount_limit;
+	const char	*message_drop_headers;
+	bool		 always_add_missing_headers;
+	const char	*always_bcc, *sender_bcc_maps, *recipient_bcc_maps;
+	const char	*canonical_maps, *sender_canonical_maps,
+			*recipient_canonical_maps;
+};
+
+struct intake {
+	struct arena			*mem;
+	struct intake_conf		 conf;
+	const struct conf_common	*common;
+	struct route			*route;
+	struct map_list			*sender_bcc, *rcpt_bcc, *canonical,
+					*sender_canonical, *rcpt_canonical;
+	bool				 propagate;	/* canonical */
+	struct list			 waiting;	/* commits, for a table */
+};
+
+enum intake_stage {
+	STAGE_FIRST_LINE,	/* of the header section */
+	STAGE_HEADER,
+	STAGE_BODY
+};
+
+struct intake_msg {
+	struct arena		*mem;
+	struct intake		*in;
+	struct intake_origin	 origin;
+	struct queue_file	*file;
+	char			 id[QUEUE_ID_MAX];
+
+	/* Envelope as given. */
+	const char		*sender, *dsn_envid;
+	unsigned int		 dsn_ret, flags;
+	struct queue_rcpt	*rcpts;
+	size_t			 nrcpts, rcpts_size;
+	const char		*redirect;
+	bool			 hold, discard;
+
+	/* Content. */
+	struct lines		 lines;
+	enum intake_stage	 stage;
+	struct header_scan	 scan;
+	struct buf		 head;		/* section, until it is written */
+	size_t			 scanned;	/* whole lines of head looked at */
+	bool			 from_line;	/* head begins with an mbox line */
+	struct buf		 prepend;
+	uint64_t		 size;		/* as it came */
+	const char		*message_id;
+
+	/* Verdict. */
+	enum intake_status	 status;
+	struct error		 err;
+};
+
+/* The first problem counts; the file is of no use from here on. */
+void	 intake_fail(struct intake_msg *m, enum intake_status s,
+	    const struct error *err);
+
+/* head.c: the whole section is in m->head up to `end`: edit and write it.
+ * body: an empty line or more follows. */
+void	 intake_head_write(struct intake_msg *m, size_t end, bool body);
+
+/* received.c */
+void	 intake_received_put(struct buf *out, const struct intake_msg *m);
+
+/* commit.c: the content is complete; m belongs to it from here on. */
+void	 intake_commit_begin(struct intake_msg *m, struct loop *l,
+	    void (*done)(void *arg, const struct intake_result *r),
+	    void *arg);
+
+#endif
