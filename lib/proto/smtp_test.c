@@ -229,7 +229,7 @@ static const struct {
 	    "\"a b\"@c.example", NULL },
 	{ "FROM:<;id;>", true, SMTP_CMD_ADDRESS, NULL, NULL },
 	{ "FROM:<;id;@>", true, SMTP_CMD_ADDRESS, NULL, NULL },
-	{ "FROM:<a@b>x", true, SMTP_CMD_SYNTAX, NULL, NULL },
+	{ "FROM:<a@b>x", true, SMTP_CMD_ADDRESS, NULL, NULL },
 	{ "FROM:", true, SMTP_CMD_SYNTAX, NULL, NULL },
 	{ "TO:<a@b>", true, SMTP_CMD_SYNTAX, NULL, NULL },
 	{ "", true, SMTP_CMD_SYNTAX, NULL, NULL },
