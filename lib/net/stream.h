@@ -13,6 +13,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #include "base/attr.h"
 #include "base/buf.h"
@@ -26,7 +28,9 @@ struct stream;
 
 enum stream_end {
 	STREAM_EOF,		/* the peer closed; what it sent is in the buffer
-				 * and has been offered to input() */
+				 * and has been offered to input().  Waits
+				 * while input is paused.  Writing may still
+				 * work (then STREAM_ERROR may follow) */
 	STREAM_ERROR,		/* reset, TLS failure, ...; see the text */
 	STREAM_TIMEOUT		/* stream_timeout() ran out; still usable, so
 				 * that a 421 can be sent */
@@ -54,11 +58,13 @@ struct stream	*stream_new(struct loop *l, int fd, size_t in_max,
 		    size_t out_max, const struct stream_ops *ops, void *arg)
 		    MUST_USE;
 
-/* Close at once; unwritten output is lost.  Stores NULL; *s may be NULL. */
+/* Close at once; unwritten output is lost, and the done function of
+ * stream_send_file() does not run.  Stores NULL; *s may be NULL. */
 void	 stream_close(struct stream **s);
 
 /* Write what is left (at most `linger`), then close.  The owner is done with
- * it: no callback comes any more.  Stores NULL. */
+ * it: no callback comes any more.  A file that is being sent is cut off, and
+ * the connection with it.  Stores NULL. */
 void	 stream_finish(struct stream **s, usec_t linger);
 
 /* Unread input.  Good until the next call on this stream or return to the
@@ -85,7 +91,8 @@ void	 stream_send_file(struct stream *s, int fd, off_t at, size_t n,
 	    void (*done)(void *arg, int result), void *arg);
 
 /* Without input for this long: ended(STREAM_TIMEOUT).  0: none.  Counts from
- * this call and again from each arrival. */
+ * this call and again from each arrival, and from each progress of output (a
+ * client that takes its time over a large message is not idle). */
 void	 stream_timeout(struct stream *s, usec_t after);
 
 /* An absolute limit from now on, whatever arrives; 0: none.  Also ends in

@@ -9,6 +9,7 @@
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/time.h>
 
@@ -81,6 +82,7 @@ loop_new(void)
 	struct event_config	*c = event_config_new();
 
 	ASSERT(c != NULL);
+	signal(SIGPIPE, SIG_IGN);
 	event_config_set_flag(c, EVENT_BASE_FLAG_NOLOCK);
 	/* Timers count from the call, not from when the loop woke up. */
 	event_config_set_flag(c, EVENT_BASE_FLAG_NO_CACHE_TIME);

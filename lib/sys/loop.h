@@ -19,6 +19,7 @@ enum {
 	LOOP_WRITE = 2
 };
 
+/* SIGPIPE is ignored from here on; who runs other programs resets it. */
 struct loop	*loop_new(void) MUST_USE;
 void	 loop_free(struct loop **l);
 
