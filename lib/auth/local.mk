@@ -3,13 +3,20 @@ noinst_LIBRARIES += %D%/libauth.a
 %C%_libauth_a_SOURCES = \
 	%D%/account.c \
 	%D%/account.h \
+	%D%/authdb.c \
+	%D%/authdb.h \
+	%D%/authdb_int.h \
 	%D%/b64.c \
 	%D%/b64.h \
 	%D%/cred.c \
 	%D%/cred.h \
 	%D%/mech.c \
 	%D%/mech.h \
-	%D%/scram.c
+	%D%/passwd_file.c \
+	%D%/scram.c \
+	%D%/system.c \
+	%D%/userdb.c \
+	%D%/userdb.h
 AUTH_LIBS = -lcrypto $(CRYPT_LIBS)
 
 check_PROGRAMS += %D%/account_test %D%/cred_test %D%/mech_test
