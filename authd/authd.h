@@ -35,7 +35,7 @@ struct authd {
 	struct authdb			*db;
 	struct syncer			*hashers, *finders;
 	uid_t				 mail_uid;
-	struct list			 exchanges, questions;
+	struct list			 exchanges;
 	struct hash			*exchange_ids;
 	uint64_t			 last_id;
 	struct penalties		*penalties;

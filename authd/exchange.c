@@ -122,6 +122,14 @@ tempfail(struct exchange *x, const char *why)
 	exchange_free(x);
 }
 
+/* Nobody listens any more, but each request must be answered once. */
+static void
+abandon(struct exchange *x)
+{
+	reply(x, AUTH_TEMPFAIL, NULL, "the asker is gone");
+	exchange_free(x);
+}
+
 static bool
 wants_cookie(const char *service)
 {
@@ -158,7 +166,7 @@ password_checked(void *arg, struct verdict *v)
 
 	x->backend = v->backend;
 	if (x->orphan) {
-		exchange_free(x);
+		abandon(x);
 		return;
 	}
 	switch (v->result) {
@@ -188,7 +196,7 @@ keys_found(void *arg, struct verdict *v)
 
 	x->backend = v->backend;
 	if (x->orphan) {
-		exchange_free(x);
+		abandon(x);
 		return;
 	}
 	if (v->result == VERDICT_ERROR) {
@@ -369,8 +377,12 @@ exchange_drop(struct authd *ad, struct ipc *from)
 
 		if (x->from != from)
 			continue;
-		if (x->waits == WAIT_JOB)
+		if (x->waits == WAIT_JOB) {
 			x->orphan = true;
+			continue;
+		}
+		if (x->waits == WAIT_DELAY)
+			abandon(x);
 		else
 			exchange_free(x);
 	}

@@ -5,11 +5,44 @@
 
 #include "authd/authd.h"
 #include "base/mem.h"
+#include "sys/log.h"
 #include "sys/syncer.h"
 
 static const struct daemon_conf_part	authd_parts[] = {
 	{ auth_conf_params, &auth_conf_nparams, sizeof(struct auth_conf) },
 };
+
+static struct authdb_env
+env_of(struct daemon *d)
+{
+	const struct conf_common	*common = daemon_common(d);
+
+	return (struct authdb_env){
+		.data_directory = common->data_directory,
+		.myhostname = common->myhostname,
+		.conf = daemon_conf_of(d, auth_conf_params),
+	};
+}
+
+/* Cookies and exchanges live in this process, so it is not replaced by
+ * another one. */
+static void
+reload(struct daemon *d)
+{
+	struct authd		*ad = daemon_state(d);
+	struct authdb_env	 env = env_of(d);
+	struct authdb		*db;
+	struct error		 err;
+
+	if (authdb_reopen(ad->db, &env, &db, &err) < 0) {
+		log_warn("%s; the accounts are asked as before", err.text);
+		return;
+	}
+	authdb_close(&ad->db);
+	ad->db = db;
+	ad->conf = daemon_params(d);
+	ad->auth = env.conf;
+}
 
 static int
 open_as_root(struct daemon *d, struct error *err)
@@ -17,11 +50,7 @@ open_as_root(struct daemon *d, struct error *err)
 	struct arena		*a = daemon_arena(d);
 	struct authd		*ad = arena_alloc(a, sizeof(*ad));
 	const struct conf_common *common = daemon_common(d);
-	struct authdb_env	 env = {
-		.data_directory = common->data_directory,
-		.myhostname = common->myhostname,
-		.conf = daemon_conf_of(d, auth_conf_params),
-	};
+	struct authdb_env	 env = env_of(d);
 	struct privs_user	 u;
 
 	ad->daemon = d;
@@ -47,7 +76,6 @@ start(struct daemon *d, struct error *err)
 	ad->hashers = syncer_new(ad->loop, (int)ad->conf->worker_threads);
 	ad->finders = syncer_new(ad->loop, 2);
 	list_init(&ad->exchanges);
-	list_init(&ad->questions);
 	ad->exchange_ids = hash_new();
 	ad->penalties = penalties_new();
 	ad->cookies = cookies_new();
@@ -76,6 +104,7 @@ static const struct daemon_desc	authd = {
 	.conf_size	= sizeof(struct authd_conf),
 	.parts		= authd_parts,
 	.nparts		= COUNT(authd_parts),
+	.reload		= reload,
 	.open_as_root	= open_as_root,
 	.start		= start,
 	.handlers	= authd_handlers,

@@ -28,9 +28,7 @@ on_cancel(void *arg, struct ipc_request req, void *msg)
 struct account_question {
 	struct arena		*mem;
 	struct authd		*ad;
-	struct ipc		*from;
 	struct ipc_request	 req;
-	struct list		 all;
 };
 
 static void
@@ -65,12 +63,12 @@ account_found(void *arg, struct verdict *v)
 		v->result = VERDICT_ERROR;
 	} else if (v->result == VERDICT_ERROR)
 		log_warn("%s: %s", v->backend, v->err.text);
-	if (q->from != NULL)
-		answer(q->req, v->result == VERDICT_GOOD ? ACCOUNT_FOUND :
-		    v->result == VERDICT_UNKNOWN ? ACCOUNT_NONE :
-		    ACCOUNT_TEMPFAIL, v->result == VERDICT_GOOD ?
-		    &v->account : NULL);
-	list_remove(&q->all);
+	if (v->result == VERDICT_GOOD)
+		answer(q->req, ACCOUNT_FOUND, &v->account);
+	else
+		answer(q->req, v->result == VERDICT_UNKNOWN ? ACCOUNT_NONE :
+		    ACCOUNT_TEMPFAIL, NULL);
+	daemon_session_end(q->ad->daemon);
 	arena_free(&mem);
 }
 
@@ -82,9 +80,8 @@ ask(struct authd *ad, struct ipc_request req, const char *user)
 
 	q->mem = mem;
 	q->ad = ad;
-	q->from = req.from;
 	q->req = req;
-	list_put_last(&ad->questions, &q->all);
+	daemon_session_begin(ad->daemon);
 	verify_find(ad, mem, arena_strdup(mem, user), account_found, q);
 }
 
@@ -168,11 +165,4 @@ authd_ipc_closed(void *daemon, struct ipc *c, const char *why)
 
 	(void)why;
 	exchange_drop(ad, c);
-	LIST_EACH(l, &ad->questions) {
-		struct account_question	*q = LIST_ENTRY(l,
-					    struct account_question, all);
-
-		if (q->from == c)
-			q->from = NULL;
-	}
 }

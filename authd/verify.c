@@ -12,6 +12,7 @@ enum job_kind { JOB_PASSWORD, JOB_KEYS, JOB_FIND };
 
 struct job {
 	struct authd	*ad;
+	struct authdb	*db;
 	struct arena	*mem;		/* the asker's */
 	enum job_kind	 kind;
 	const char	*user;
@@ -125,7 +126,7 @@ work(void *arg)
 {
 	struct job	*j = arg;
 
-	switch (authdb_find(j->ad->db, j->user, j->mem, &j->v.account,
+	switch (authdb_find(j->db, j->user, j->mem, &j->v.account,
 	    &j->v.backend, &j->v.err)) {
 	case AUTHDB_FOUND:
 		j->v.result = VERDICT_GOOD;
@@ -155,6 +156,7 @@ finished(void *arg)
 	struct job	*j = arg;
 
 	j->done(j->arg, &j->v);
+	authdb_close(&j->db);
 	mem_free(&j);
 }
 
@@ -175,6 +177,7 @@ job_new(struct authd *ad, struct arena *a, enum job_kind kind,
 	struct job	*j = mem_new(1, sizeof(*j));
 
 	j->ad = ad;
+	j->db = authdb_hold(ad->db);
 	j->mem = a;
 	j->kind = kind;
 	j->user = user;

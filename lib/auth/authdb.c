@@ -47,6 +47,8 @@ struct authdb {
 	struct backend		 backends[BACKENDS_MAX];
 	size_t			 count;
 	struct shadow		*shadow;
+	bool			 borrowed;	/* the shadow reader is another's */
+	unsigned int		 refs;
 	struct privs_user	 owner;
 	bool			 has_owner;
 	pthread_mutex_t		 mutex;
@@ -93,10 +95,21 @@ int
 authdb_open(const struct authdb_env *env, struct authdb **out,
     struct error *err)
 {
+	return authdb_reopen(NULL, env, out, err);
+}
+
+int
+authdb_reopen(struct authdb *old, const struct authdb_env *env,
+    struct authdb **out, struct error *err)
+{
 	struct authdb	*db = mem_new(1, sizeof(*db));
 	struct slice	 in = slice_str(env->conf->databases), word;
 
+	db->refs = 1;
 	db->env = *env;
+	if (old != NULL)
+		db->shadow = old->shadow;
+	db->borrowed = db->shadow != NULL;
 	pthread_mutex_init(&db->mutex, NULL);
 	/* Without the user, accounts with ids of their own still work. */
 	db->has_owner = authdb_owner(env->conf, &db->owner, NULL) == 0;
@@ -105,6 +118,10 @@ authdb_open(const struct authdb_env *env, struct authdb **out,
 			authdb_close(&db);
 			return -1;
 		}
+	if (db->borrowed) {
+		old->borrowed = true;
+		db->borrowed = false;
+	}
 	*out = db;
 	return 0;
 }
@@ -116,13 +133,24 @@ authdb_close(struct authdb **dbp)
 
 	if (db == NULL)
 		return;
+	*dbp = NULL;
+	if (--db->refs > 0)
+		return;
 	for (size_t i = 0; i < db->count; i++) {
 		userdb_close(&db->backends[i].userdb);
 		passwd_file_close(&db->backends[i].file);
 	}
-	shadow_close(&db->shadow);
+	if (!db->borrowed)
+		shadow_close(&db->shadow);
 	pthread_mutex_destroy(&db->mutex);
-	mem_free(dbp);
+	mem_free(&db);
+}
+
+struct authdb *
+authdb_hold(struct authdb *db)
+{
+	db->refs++;
+	return db;
 }
 
 static enum authdb_result

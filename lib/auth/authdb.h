@@ -42,6 +42,14 @@ struct authdb_env {
  * A user database that is not there yet is empty. */
 int	 authdb_open(const struct authdb_env *env, struct authdb **out,
 	    struct error *err) MUST_USE;
+
+/* A new one after a change of parameters; takes the shadow reader over from
+ * old, which stays usable for the rest. */
+int	 authdb_reopen(struct authdb *old, const struct authdb_env *env,
+	    struct authdb **out, struct error *err) MUST_USE;
+
+/* It is counted; hold and close are for one thread. */
+struct authdb	*authdb_hold(struct authdb *db);
 void	 authdb_close(struct authdb **db);
 
 /* user: from account_name().  backend_out: "userdb", "passwd-file", "system",

@@ -9,6 +9,7 @@ noinst_LIBRARIES += %D%/libdaemon.a
 	%D%/options.c \
 	%D%/params.c \
 	%D%/serve.c \
+	%D%/session_broker.c \
 	%D%/session_broker.h \
 	%D%/startup.c \
 	%D%/userproc.c \

@@ -5,12 +5,10 @@
  *	login --session_req--> broker --auth_claim--> authd
  *	                       broker --session_start--> worker of (uid, gid)
  *
- * The broker parses nothing but IPC.  A program sets
- *	.kind = DAEMON_IPC, .user = DAEMON_ROOT,
- *	.handlers = session_broker_handlers,
- *	.nhandlers = session_broker_nhandlers,
- *	.start = a function that returns session_broker_start(d, &desc, err),
- *	.drain = session_broker_drain
+ * The broker parses nothing but IPC.  A program says in its daemon_desc
+ *	SESSION_BROKER_DAEMON,
+ *	.open_as_root = calls session_broker_prepare(d, &desc, err),
+ *	.start = calls session_broker_start(d, err),
  * and does everything else in the worker, in the functions of its
  * session_broker_desc. */
 #ifndef DAEMON_SESSION_BROKER_H
@@ -50,7 +48,7 @@ struct session_broker_desc {
 	const char	*service;	/* "imap", "pop3": as in session_req */
 
 	/* In the worker, once, after root is gone.  The result is handed to
-	 * accept. */
+	 * accept and drain. */
 	void	*(*worker_start)(struct daemon *d, uid_t uid, gid_t gid);
 
 	/* In the worker: begin a session.  0: s->client is yours, and you call
@@ -61,19 +59,34 @@ struct session_broker_desc {
 	int	(*accept)(void *worker, const struct session_start *s,
 		    struct session_lease *lease, struct error *err);
 
+	/* In the worker: no more sessions will come; stop: the suite stops, so
+	 * end those there are (BYE).  May be NULL. */
+	void	(*drain)(void *worker, bool stop);
+
+	/* Most sessions per user and client address; NULL: 20. */
+	int64_t	(*max_userip)(struct daemon *d);
+
 	size_t	 max_workers;	/* 0: 1000 */
 	usec_t	 idle;		/* 0: 60 s */
 };
 
-extern const struct ipc_handler	session_broker_handlers[];
-extern const size_t		session_broker_nhandlers;
+#define SESSION_BROKER_DAEMON \
+	.kind = DAEMON_IPC, .user = DAEMON_ROOT, \
+	.handlers = session_broker_handlers, \
+	.nhandlers = SESSION_BROKER_NHANDLERS, \
+	.drain = session_broker_drain
 
-/* Uses the daemon's state (daemon_set_state) for itself; that of the worker
- * is what worker_start returns.  desc is static. */
-int	 session_broker_start(struct daemon *d,
+#define SESSION_BROKER_NHANDLERS	1
+extern const struct ipc_handler	session_broker_handlers[];
+void	 session_broker_drain(struct daemon *d);
+
+/* Before the first fork: the workers must know desc, which is static. */
+int	 session_broker_prepare(struct daemon *d,
 	    const struct session_broker_desc *desc, struct error *err)
 	    MUST_USE;
-void	 session_broker_drain(struct daemon *d);
+
+/* Uses the daemon's state (daemon_set_state) in the parent for itself. */
+int	 session_broker_start(struct daemon *d, struct error *err) MUST_USE;
 
 /* The session is over.  Stores NULL.  The broker also notices when a worker
  * dies. */
