@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <shadow.h>
 #include <stdlib.h>
@@ -20,8 +21,9 @@
  * answers one question: the hash of this name?
  */
 struct shadow {
-	int	 fd;
-	pid_t	 pid;
+	int		 fd;
+	pid_t		 pid;
+	pthread_mutex_t	 mutex;		/* question and answer */
 };
 
 /* Names that are asked over the socket pair, one packet each. */
@@ -88,6 +90,7 @@ shadow_open(struct shadow **out, struct error *err)
 	*out = mem_new(1, sizeof(**out));
 	(*out)->fd = fds[0];
 	(*out)->pid = pid;
+	pthread_mutex_init(&(*out)->mutex, NULL);
 	return 0;
 }
 
@@ -114,9 +117,11 @@ shadow_find(struct shadow *s, const char *user, struct arena *a)
 
 		return sp == NULL ? "" : arena_strdup(a, sp->sp_pwdp);
 	}
-	if (send(s->fd, user, strlen(user), MSG_NOSIGNAL) < 0)
-		return "";
-	n = recv(s->fd, reply, sizeof(reply) - 1, 0);
+	pthread_mutex_lock(&s->mutex);
+	n = send(s->fd, user, strlen(user), MSG_NOSIGNAL);
+	if (n > 0)
+		n = recv(s->fd, reply, sizeof(reply) - 1, 0);
+	pthread_mutex_unlock(&s->mutex);
 	if (n <= 1)
 		return "";
 	reply[n] = '\0';
