@@ -5,3 +5,9 @@ sbin_PROGRAMS += %D%/postdrop
 %C%_postdrop_SOURCES = %D%/postdrop.c %D%/tool.c %D%/tool.h
 %C%_postdrop_LDADD = $(LIBS_QUEUE) $(LIBS_CONF) $(LIBS_SYS) $(LIBS_BASE) \
 	$(EVENT_LIBS)
+
+sbin_PROGRAMS += %D%/postqueue
+%C%_postqueue_SOURCES = %D%/postqueue.c
+%C%_postqueue_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+%C%_postqueue_LDADD = $(LIBS_IPC) $(LIBS_CONF) $(LIBS_SYS) $(LIBS_BASE) \
+	$(EVENT_LIBS) $(JANSSON_LIBS)
