@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the scenarios share: a directory that goes away, mail, checks.
+
+A scenario is a file test/t_NAME.py with functions test_...(s); s is a
+Scenario.  `test/run` runs them; `test/run NAME` one of them.
+"""
+import email
+import email.policy
+import imaplib
+import os
+import poplib
+import smtplib
+import socket
+import ssl
+import sys
+import tempfile
+import uuid
+
+import dns
+import instance
+from instance import Failed, wait_for  # noqa: F401 (for scenarios)
+
+PREFIX = os.environ.get("POSTHOUSE_PREFIX", "")
+CORPUS = os.environ.get("POSTHOUSE_CORPUS", "")
+SLOW = float(os.environ.get("POSTHOUSE_SLOW", "1"))
+
+
+def check(condition, text):
+    if not condition:
+        raise Failed(text)
+
+
+def equal(got, want, what):
+    if got != want:
+        raise Failed("%s: got %r, expected %r" % (what, got, want))
+
+
+class Skip(Exception):
+    pass
+
+
+class Scenario:
+    def __init__(self, name):
+        self.name = name
+        self.dir = tempfile.mkdtemp(prefix="ph-%s-" % name)
+        os.chmod(self.dir, 0o755)
+        self.things = []
+        self.loopbacks = iter(self.addresses())
+
+    # Two runs at the same time must not meet: addresses come from the pid.
+    def addresses(self):
+        pid = os.getpid()
+        for i in range(1, 250):
+            yield "127.%d.%d.%d" % (64 + pid % 128, pid // 128 % 250, i)
+
+    def address(self):
+        return next(self.loopbacks)
+
+    def posthouse(self, name="a", start=True, accounts=("alice", "bob"),
+                  **kw):
+        kw.setdefault("domains", ["%s.%s" % (name, dns.ZONE)])
+        kw.setdefault("myhostname", "mx.%s.%s" % (name, dns.ZONE))
+        host = kw.pop("host", None) or self.address()
+        ports = {n: instance.free_port(host) for n in instance.SERVICES}
+        ports.update(kw.pop("ports", {}))
+        i = instance.Instance(os.path.join(self.dir, name), PREFIX, host,
+                              ports, **kw)
+        self.things.append(i)
+        i.lay_out()
+        for a in accounts:
+            i.add_account("%s@%s" % (a, i.domains[0]), "secret-" + a)
+        if start:
+            i.start(60 * SLOW)
+        return i
+
+    def dns(self, records, **kw):
+        d = dns.Dns(os.path.join(self.dir, "dns%d" % len(self.things)),
+                    records, **kw)
+        self.things.append(d)
+        d.start()
+        return d
+
+    def close(self, failed):
+        problems = []
+        for t in reversed(self.things):
+            try:
+                t.stop()
+            except Failed as e:
+                problems.append(str(e))
+        for t in self.things:
+            if isinstance(t, instance.Instance):
+                problems += bad_log_lines(t)
+                problems += sanitizer_reports(t)
+                if failed or problems:
+                    self.show(t)
+        if not failed and not problems:
+            instance.remove(self.dir)
+        else:
+            sys.stdout.write("  kept: %s\n" % self.dir)
+        if problems and not failed:
+            raise Failed("; ".join(problems))
+
+    def show(self, i):
+        text = i.log_text().splitlines()[-60:]
+        sys.stdout.write("  last lines of %s:\n    %s\n" % (
+            i.log, "\n    ".join(text)))
+
+
+def bad_log_lines(i):
+    """Panics, crashes and errors are failures, whatever the scenario saw."""
+    expected = getattr(i, "expected_log", ())
+    bad = []
+    for line in i.log_text().splitlines():
+        if any(w in line for w in ("panic:", "fatal:", "ERROR: AddressSan",
+                                   "runtime error:")):
+            if not any(e in line for e in expected):
+                bad.append("log: " + line)
+    return bad[:5]
+
+
+def sanitizer_reports(i):
+    bad = []
+    text = i.console() if os.path.exists(os.path.join(i.dir, "console")) \
+        else ""
+    for marker in ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer",
+                   "runtime error:"):
+        at = text.find(marker)
+        if at >= 0:
+            bad.append("console: " + text[at:at + 1500])
+    return bad
+
+
+# -- clients -----------------------------------------------------------------
+
+def tls_context(i):
+    c = ssl.create_default_context(cafile=i.ca)
+    c.check_hostname = False
+    return c
+
+
+def smtp(i, service="smtp", user=None, timeout=60):
+    """smtplib client; submission is secured and authenticated."""
+    if service == "submissions":
+        c = smtplib.SMTP_SSL(i.host, i.ports[service], timeout=timeout,
+                             context=tls_context(i))
+    else:
+        c = smtplib.SMTP(i.host, i.ports[service], timeout=timeout)
+    if service == "submission":
+        c.starttls(context=tls_context(i))
+    if service != "smtp" or user is not None:
+        user = user or i.accounts[0]["user"]
+        c.login(user, password(i, user))
+    return c
+
+
+def password(i, user):
+    for a in i.accounts:
+        if a["user"] == user:
+            return a["password"]
+    raise Failed("no account " + user)
+
+
+def send(i, sender, recipients, data=None, service="smtp", **kw):
+    if isinstance(recipients, str):
+        recipients = [recipients]
+    data = data or message(sender, recipients)
+    with smtp(i, service, **kw) as c:
+        c.sendmail(sender, recipients, data)
+    return data
+
+
+def message(sender, recipients, subject=None, body=None, extra=""):
+    token = uuid.uuid4().hex
+    return ("From: <%s>\r\nTo: %s\r\nSubject: %s\r\n"
+            "Message-ID: <%s@test.invalid>\r\n"
+            "Date: Sun, 22 Nov 2026 10:00:00 +0000\r\n%s\r\n%s\r\n" % (
+                sender, ", ".join("<%s>" % r for r in recipients),
+                subject or "test " + token, token, extra,
+                body or "Body of " + token)).encode()
+
+
+def imap(i, user, service="imaps"):
+    if service == "imaps":
+        c = imaplib.IMAP4_SSL(i.host, i.ports["imaps"], timeout=60,
+                              ssl_context=tls_context(i))
+    else:
+        c = imaplib.IMAP4(i.host, i.ports["imap"], timeout=60)
+        c.starttls(tls_context(i))
+    c.login(user, password(i, user))
+    return c
+
+
+def pop(i, user, service="pop3s"):
+    if service == "pop3s":
+        c = poplib.POP3_SSL(i.host, i.ports["pop3s"], timeout=60,
+                            context=tls_context(i))
+    else:
+        c = poplib.POP3(i.host, i.ports["pop3"], timeout=60)
+        c.stls(tls_context(i))
+    c.user(user)
+    c.pass_(password(i, user))
+    return c
+
+
+def inbox(i, user):
+    """All messages of the INBOX, as bytes."""
+    c = imap(i, user)
+    try:
+        c.select("INBOX", readonly=True)
+        typ, data = c.uid("FETCH", "1:*", "(BODY.PEEK[])")
+        equal(typ, "OK", "FETCH")
+        return [d[1] for d in data if isinstance(d, tuple)]
+    finally:
+        try:
+            c.logout()
+        except (OSError, imaplib.IMAP4.error):
+            pass
+
+
+def wait_inbox(i, user, n, timeout=60.0):
+    return wait_for("%d messages for %s" % (n, user),
+                    lambda: (lambda m: m if len(m) >= n else None)(
+                        inbox(i, user)), timeout * SLOW, 0.2)
+
+
+def parse(raw):
+    return email.message_from_bytes(raw, policy=email.policy.default)
+
+
+def delivery_status(raw):
+    """The parsed report: (whole message, per-message fields, list of
+    per-recipient fields)."""
+    m = parse(raw)
+    equal(m.get_content_type(), "multipart/report", "type of the bounce")
+    equal(m.get_param("report-type"), "delivery-status", "report-type")
+    parts = m.get_payload()
+    status = parts[1].get_payload()
+    check(len(status) >= 2, "the report has no recipients")
+    return m, status[0], status[1:]
+
+
+class Raw:
+    """A conversation byte by byte."""
+
+    def __init__(self, i, service="smtp", timeout=60):
+        self.s = socket.create_connection((i.host, i.ports[service]),
+                                          timeout=timeout)
+        self.f = self.s.makefile("rb")
+
+    def put(self, data):
+        self.s.sendall(data)
+
+    def line(self):
+        return self.f.readline()
+
+    def reply(self):
+        """A whole SMTP reply: (code, text)."""
+        lines = []
+        while True:
+            line = self.line()
+            if not line:
+                raise Failed("connection closed; so far: %r" % lines)
+            lines.append(line)
+            if line[3:4] != b"-":
+                return int(line[:3]), b"".join(lines).decode(
+                    errors="replace")
+
+    def ask(self, text):
+        self.put(text + b"\r\n")
+        return self.reply()
+
+    def is_closed(self):
+        try:
+            return self.s.recv(1) == b""
+        except ConnectionResetError:
+            return True
+
+    def close(self):
+        self.f.close()
+        self.s.close()

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""2,000 messages in flight while each daemon in turn is killed: every
+message that was acknowledged arrives, and master keeps the service up."""
+import os
+import signal
+import smtplib
+import threading
+import time
+
+from scenario import check, equal, inbox, message, wait_for, wait_inbox
+from pairs import pair
+
+VICTIMS = ("smtpd", "qmgr", "smtp-client", "local-delivery", "resolver",
+           "authd", "bounce", "anvil", "login", "imapd", "popd", "pickup")
+TOTAL = 2000
+CLIENTS = 8
+
+
+def processes(i, program):
+    """Pids of this program among the children of our master."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/cmdline" % pid, "rb") as f:
+                args = f.read().split(b"\0")
+            with open("/proc/%s/environ" % pid, "rb") as f:
+                env = f.read()
+        except OSError:
+            continue
+        name = os.path.basename(args[0].decode(errors="replace"))
+        if name == program and (i.config.encode() in b" ".join(args)
+                                or i.config.encode() in env):
+            found.append(int(pid))
+    return found
+
+
+class Injector(threading.Thread):
+    """Sends until it has its share acknowledged; writes down each 250."""
+
+    def __init__(self, i, to, share):
+        super().__init__(daemon=True)
+        self.i, self.to, self.share = i, to, share
+        self.acked = []
+
+    def run(self):
+        c = None
+        while len(self.acked) < self.share:
+            data = message("load@elsewhere.test", [self.to])
+            mid = data.split(b"Message-ID: <")[1].split(b">")[0]
+            try:
+                if c is None:
+                    c = smtplib.SMTP(self.i.host, self.i.ports["smtp"],
+                                     timeout=30)
+                c.sendmail("load@elsewhere.test", [self.to], data)
+                self.acked.append(mid)
+            except (smtplib.SMTPException, OSError):
+                c = None
+                time.sleep(0.05)
+
+
+def test_nothing_acknowledged_is_lost(s):
+    a, b = pair(s, main={"smtpd_client_connection_count_limit": "1000"})
+    relay_to, local_to = b.accounts[0]["user"], a.accounts[0]["user"]
+    workers = [Injector(a, relay_to if n % 2 else local_to, TOTAL // CLIENTS)
+               for n in range(CLIENTS)]
+    for w in workers:
+        w.start()
+    killed = {v: 0 for v in VICTIMS}
+    turn = 0
+    while any(w.is_alive() for w in workers) or turn < len(VICTIMS):
+        victim = VICTIMS[turn % len(VICTIMS)]
+        turn += 1
+        for i in (a, b):
+            for pid in processes(i, victim):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                    killed[victim] += 1
+                except ProcessLookupError:
+                    pass
+        time.sleep(0.25)
+        check(turn < 2000, "the injectors do not get through")
+    for w in workers:
+        w.join()
+    for must in ("smtpd", "qmgr", "smtp-client", "local-delivery",
+                 "resolver"):
+        check(killed[must] > 0, "%s was never caught alive" % must)
+    a.wait_queue_empty(180)
+    b.wait_queue_empty(180)
+    for i, user in ((a, local_to), (b, relay_to)):
+        acked = [m for w in workers if w.to == user for m in w.acked]
+        equal(len(acked), TOTAL // 2, "acknowledged")
+        got = wait_inbox(i, user, len(acked), 120)
+        text = b"".join(got)
+        lost = [m for m in acked if m not in text]
+        equal(len(lost), 0, "lost at " + user)
+        print("  %s: %d acknowledged, %d arrived (%d duplicates)" % (
+            user, len(acked), len(got), len(got) - len(acked)))
+    wait_for("service", lambda: a.answers("smtp") and a.answers("imaps"), 30)
+    inbox(a, local_to)

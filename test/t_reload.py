@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`posthouse reload` under load drops no session and refuses nobody."""
+import threading
+import time
+
+from scenario import (Raw, check, equal, imap, message, pop, smtp, wait_for,
+                      wait_inbox)
+
+
+class Sender(threading.Thread):
+    def __init__(self, i, to):
+        super().__init__(daemon=True)
+        self.i, self.to = i, to
+        self.sent, self.error, self.stop = 0, None, False
+
+    def run(self):
+        try:
+            while not self.stop:
+                with smtp(self.i) as c:
+                    for _ in range(5):
+                        c.sendmail("x@elsewhere.test", [self.to],
+                                   message("x@elsewhere.test", [self.to]))
+                        self.sent += 1
+        except Exception as e:  # noqa: BLE001
+            self.error = e
+
+
+def test_no_session_is_dropped(s):
+    i = s.posthouse()
+    alice, bob = (a["user"] for a in i.accounts)
+    senders = [Sender(i, alice) for _ in range(4)]
+    for t in senders:
+        t.start()
+    # Sessions in the middle of something.
+    half = Raw(i)
+    half.reply()
+    half.ask(b"EHLO x.test")
+    half.ask(b"MAIL FROM:<x@elsewhere.test>")
+    half.ask(b"RCPT TO:<%s>" % bob.encode())
+    half.ask(b"DATA")
+    half.put(b"Subject: half\r\n\r\nfirst line\r\n")
+    m = imap(i, bob)
+    m.select("INBOX")
+    p = pop(i, bob)
+    for n in range(5):
+        i.posthouse("reload")
+        wait_for("reload %d in the log" % (n + 1), lambda: i.log_text()
+                 .count("reload -- version") >= n + 1, 30)
+        before = sum(t.sent for t in senders)
+        wait_for("progress after reload %d" % (n + 1),
+                 lambda: sum(t.sent for t in senders) > before + 20, 60)
+        equal(m.noop()[0], "OK", "NOOP in the IMAP session")
+        check(p.noop().startswith(b"+OK"), "NOOP in the POP3 session")
+    half.put(b"second line\r\n.\r\n")
+    code, text = half.reply()
+    equal(code, 250, "end of the message begun before the reloads: " + text)
+    equal(half.ask(b"QUIT")[0], 221, "QUIT")
+    for t in senders:
+        t.stop = True
+    for t in senders:
+        t.join(60)
+        equal(t.error, None, "a sender's error")
+    total = sum(t.sent for t in senders)
+    wait_inbox(i, alice, total, 120)
+    wait_inbox(i, bob, 1)
+    p.quit()
+    m.logout()
+
+
+def test_new_parameters_take_effect(s):
+    i = s.posthouse()
+    c = smtp(i)
+    c.ehlo("x.test")
+    i.main["message_size_limit"] = "12345"
+    i.write_config(i.tls + "/chain.pem")
+    i.posthouse("reload")
+
+    def fresh():
+        with smtp(i) as d:
+            d.ehlo("x.test")
+            return d.esmtp_features.get("size") == "12345"
+    wait_for("the new limit", fresh, 30)
+    equal(c.noop()[0], 250, "the old session")
+    c.quit()
+
+
+def test_bad_configuration_is_refused(s):
+    """Reload with nonsense keeps the old configuration, and says where."""
+    i = s.posthouse()
+    i.expected_log = ("main.cf", "master.cf")
+    i.put("main.cf", open(i.config + "/main.cf").read() +
+          "maximal_backoff_time = soon\n")
+    try:
+        i.posthouse("check")
+    except Exception as e:  # noqa: BLE001
+        check("maximal_backoff_time" in str(e), str(e))
+        check("main.cf" in str(e) and "line" in str(e), str(e))
+    else:
+        check(False, "`posthouse check` accepted nonsense")
+    time.sleep(0)
+    with smtp(i) as c:
+        equal(c.noop()[0], 250, "service goes on")
