@@ -11,3 +11,9 @@ sbin_PROGRAMS += %D%/postqueue
 %C%_postqueue_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 %C%_postqueue_LDADD = $(LIBS_IPC) $(LIBS_CONF) $(LIBS_SYS) $(LIBS_BASE) \
 	$(EVENT_LIBS) $(JANSSON_LIBS)
+# `posthouse user`.
+daemon_PROGRAMS += %D%/posthouse-user
+%C%_posthouse_user_SOURCES = %D%/posthouse-user.c
+%C%_posthouse_user_LDADD = $(LIBS_AUTH) $(LIBS_MAP) $(LIBS_PROTO) \
+	$(LIBS_CONF) $(LIBS_SYS) $(LIBS_CODEC) $(LIBS_BASE) $(AUTH_LIBS) \
+	$(DB_LIBS) $(PCRE2_LIBS) $(EVENT_LIBS)

@@ -21,6 +21,7 @@ struct userdb {
 	char		*path;		/* without ".db" */
 	char		*file;
 	struct map	*map;		/* NULL: there is no file yet */
+	struct stat	 seen;
 };
 
 struct userdb_edit {
@@ -37,10 +38,16 @@ open_map(struct userdb *db, struct error *err)
 {
 	const struct map_env	 env = { .default_type = "hash" };
 	struct map		*m;
+	struct stat		 st;
 	char			*spec;
 	int			 r;
 
-	if (access(db->file, F_OK) < 0 && errno == ENOENT)
+	if (stat(db->file, &st) < 0)
+		return errno == ENOENT ? 0 : error_sys(err, "cannot look at "
+		    "%s", db->file);
+	if (db->map != NULL && st.st_ino == db->seen.st_ino &&
+	    st.st_mtim.tv_sec == db->seen.st_mtim.tv_sec &&
+	    st.st_mtim.tv_nsec == db->seen.st_mtim.tv_nsec)
 		return 0;
 	spec = mem_printf("hash:%s", db->path);
 	r = map_open(spec, &env, &m, err);
@@ -49,6 +56,7 @@ open_map(struct userdb *db, struct error *err)
 		return -1;
 	map_close(&db->map);
 	db->map = m;
+	db->seen = st;
 	return 0;
 }
 
@@ -87,13 +95,13 @@ userdb_find(struct userdb *db, const char *user, struct arena *a,
 	const char	*record;
 	struct error	 ignore;
 
-	/* A new file that cannot be opened (yet: its owner is set after the
-	 * rename) leaves the old one in use. */
-	if (db->map == NULL || map_changed(db->map))
-		if (open_map(db, &ignore) < 0 && db->map == NULL) {
-			*err = ignore;
-			return AUTHDB_ERROR;
-		}
+	/* A changed password must count at once, so we look each time.  A new
+	 * file that cannot be opened (yet: its owner is set after the rename)
+	 * leaves the old one in use. */
+	if (open_map(db, &ignore) < 0 && db->map == NULL) {
+		*err = ignore;
+		return AUTHDB_ERROR;
+	}
 	if (db->map == NULL)
 		return AUTHDB_NONE;
 	switch (map_get(db->map, slice_str(user), a, &record, err)) {
