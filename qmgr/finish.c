@@ -12,25 +12,6 @@
 #include "sys/loop.h"
 
 #define NOTICE_TIMEOUT	SECS(600)
-#define CRASH_BACKOFF	SECS(1)
-
-/* The waiting time equals the age, between the two bounds: each attempt
- * doubles it.  After the crash of an agent the message is not to blame, at
- * first. */
-usec_t
-finish_backoff(const struct qmgr_conf *c, usec_t age, unsigned int attempts,
-    bool crashed)
-{
-	usec_t	wait = age;
-
-	if (wait < c->minimal_backoff)
-		wait = c->minimal_backoff;
-	if (wait > c->maximal_backoff)
-		wait = c->maximal_backoff;
-	if (crashed && attempts < 8 && CRASH_BACKOFF << attempts < wait)
-		wait = CRASH_BACKOFF << attempts;
-	return wait;
-}
 
 static usec_t
 age_of(const struct active *a)
@@ -54,7 +35,7 @@ static void
 put_off(struct qmgr *q, struct active *a)
 {
 	struct msg	*m = a->m;
-	usec_t		 wait = finish_backoff(q->conf, age_of(a), m->attempts,
+	usec_t		 wait = backoff_time(q->conf, age_of(a), m->attempts,
 	    a->crashed);
 	struct error	 err;
 

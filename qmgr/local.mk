@@ -3,6 +3,7 @@ daemon_PROGRAMS += %D%/qmgr
 %C%_qmgr_SOURCES = \
 	%D%/active.c \
 	%D%/admin.c \
+	%D%/backoff.c \
 	%D%/deliver.c \
 	%D%/dest.c \
 	%D%/finish.c \
@@ -15,3 +16,8 @@ daemon_PROGRAMS += %D%/qmgr
 	%D%/settle.c
 %C%_qmgr_LDADD = $(LIBS_QUEUE) $(LIBS_ROUTE) $(LIBS_MAP) $(DAEMON_LIBS) \
 	$(DB_LIBS) $(PCRE2_LIBS)
+
+check_PROGRAMS += %D%/qmgr_test
+%C%_qmgr_test_SOURCES = %D%/backoff.c %D%/nexthop.c %D%/qmgr_test.c
+%C%_qmgr_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_qmgr_test_LDADD = $(LIBS_BASE) $(CHECK_LIBS)

@@ -195,7 +195,9 @@ void	 active_release(struct qmgr *q, struct active *a);
 
 /* finish.c: after the last job of an attempt. */
 void	 finish_if_idle(struct qmgr *q, struct active *a);
-usec_t	 finish_backoff(const struct qmgr_conf *c, usec_t age,
+
+/* backoff.c: pure: how long to wait for the next attempt. */
+usec_t	 backoff_time(const struct qmgr_conf *c, usec_t age,
 	    unsigned int attempts, bool crashed);
 
 /* dest.c: destinations, sites and transports. */
