@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bounce/bounce.h"
+
+#include "route/route.h"
+#include "sys/loop.h"
+
+#define CONF	struct bounce_conf
+
+static const struct param params[] = {
+	P_SIZE(CONF, size_limit, "bounce_size_limit", "50000", 1, 0,
+	    "A returned message larger than this loses all but its header."),
+	P_STR(CONF, notify_classes, "notify_classes",
+	    "2bounce, resource, software",
+	    "What the postmaster is told of: bounce, 2bounce, delay."),
+	P_STR(CONF, notice_2bounce, "2bounce_notice_recipient", "postmaster",
+	    "Who gets undeliverable mail that cannot be returned."),
+	P_STR(CONF, notice_bounce, "bounce_notice_recipient", "postmaster",
+	    "Who gets postmaster copies of returned mail."),
+	P_STR(CONF, notice_delay, "delay_notice_recipient", "postmaster",
+	    "Who gets postmaster copies of delay warnings."),
+	P_TIME(CONF, lifetime, "maximal_queue_lifetime", "5d", 'd', 0, 0,
+	    "How long a message may stay in the queue before it is "
+	    "returned."),
+	P_BOOL(CONF, threaded, "enable_threaded_bounces", "no",
+	    "Notices refer to the Message-ID of the message they are about."),
+};
+
+static const struct daemon_conf_part parts[] = {
+	{ route_params, &route_nparams, 0 },
+	{ intake_params, &intake_nparams, 0 },
+};
+
+static const struct ipc_handler handlers[] = {
+	{ &queue_notice_desc, job_begin },
+};
+
+static void
+wake(void *arg)
+{
+	struct bounce	*b = arg;
+
+	if (b->intake != NULL)
+		intake_wake(b->intake);
+}
+
+static int
+open_tables(struct daemon *d, struct error *err)
+{
+	struct bounce	*b = arena_alloc(daemon_arena(d), sizeof(*b));
+	struct map_env	*env = arena_alloc(daemon_arena(d), sizeof(*env));
+
+	daemon_set_state(d, b);
+	b->d = d;
+	b->conf = daemon_params(d);
+	b->common = daemon_common(d);
+	*env = (struct map_env){
+		.default_type = b->common->default_database_type,
+		.wake = wake, .arg = b,
+	};
+	if (route_open(daemon_conf(d), env, &b->route, err) < 0)
+		return -1;
+	return intake_open(daemon_conf(d), b->common, b->route, env,
+	    &b->intake, err);
+}
+
+static int
+start(struct daemon *d, struct error *err)
+{
+	struct bounce		*b = daemon_state(d);
+	struct queue_conf	 qc = { ".", b->common->queue_minfree };
+
+	b->qmgr = ipc_client_new(daemon_loop(d), "private/qmgr");
+	return queue_open(&qc, false, daemon_syncer(d), &b->queue, err);
+}
+
+static const struct daemon_desc bounce = {
+	.name = "bounce",
+	.log_tag = "bounce",
+	.kind = DAEMON_IPC,
+	.user = DAEMON_MAIL,
+	.root = DAEMON_ROOT_NONE,
+	.params = params,
+	.nparams = COUNT(params),
+	.conf_size = sizeof(struct bounce_conf),
+	.parts = parts,
+	.nparts = COUNT(parts),
+	.open_as_root = open_tables,
+	.start = start,
+	.handlers = handlers,
+	.nhandlers = COUNT(handlers),
+	.client_limit = 100,
+};
+
+int
+main(int argc, char **argv)
+{
+	return daemon_run(&bounce, argc, argv);
+}
