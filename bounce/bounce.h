@@ -6,6 +6,7 @@
 #include "bounce/notice.h"
 #include "daemon/daemon.h"
 #include "intake/intake.h"
+#include "ipc/deliver_msg.h"
 #include "ipc/queue_msg.h"
 
 struct bounce_conf {
