@@ -167,19 +167,17 @@ add_network(struct buf *out, const struct ifaddrs *i, const char *style)
 		buf_addf(out, "%s%s", buf_len(out) > 0 ? " " : "", net);
 }
 
-static const char *
-networks(struct conf_expansion *x, int depth)
+/* Append the networks of the selected own addresses, or with style NULL the
+ * addresses. */
+static void
+own(struct conf_expansion *x, int depth, const char *style, struct buf *out)
 {
 	const char	*interfaces = value_at(x, "inet_interfaces", depth);
 	const char	*protocols = value_at(x, "inet_protocols", depth);
-	const char	*style = value_at(x, "mynetworks_style", depth);
 	struct ifaddrs	*all;
-	struct buf	 out;
-	const char	*result;
 
 	if (getifaddrs(&all) < 0)
-		return "127.0.0.1/32 [::1]/128";
-	buf_init(&out, 65536);
+		return;
 	for (struct ifaddrs *i = all; i != NULL; i = i->ifa_next) {
 		char		numeric[NI_MAXHOST];
 		int		family = i->ifa_addr == NULL ? AF_UNSPEC :
@@ -196,11 +194,44 @@ networks(struct conf_expansion *x, int depth)
 			continue;
 		/* A link-local address carries its interface. */
 		numeric[strcspn(numeric, "%")] = '\0';
-		if (is_selected(interfaces, numeric, i->ifa_addr))
-			add_network(&out, i, style);
+		if (!is_selected(interfaces, numeric, i->ifa_addr))
+			continue;
+		if (style != NULL)
+			add_network(out, i, style);
+		else
+			buf_addf(out, "%s%s", buf_len(out) > 0 ? " " : "",
+			    numeric);
 	}
 	freeifaddrs(all);
+}
+
+static const char *
+networks(struct conf_expansion *x, int depth)
+{
+	struct buf	 out;
+	const char	*result;
+
+	buf_init(&out, 65536);
+	own(x, depth, value_at(x, "mynetworks_style", depth), &out);
 	result = arena_strdup(x->a, buf_cstr(&out));
+	buf_clear(&out);
+	return result;
+}
+
+const char *
+conf_own_addresses(const struct conf *c, struct arena *a)
+{
+	struct conf_expansion	 x = { c, a, NULL, 0 };
+	struct slice		 proxies = slice_str(value_at(&x,
+				    "proxy_interfaces", 0)), word;
+	struct buf		 out;
+	const char		*result;
+
+	buf_init(&out, 65536);
+	own(&x, 0, NULL, &out);
+	while (slice_word(&proxies, ", \t\r\n", &word))
+		buf_addf(&out, " %.*s", SLICE_ARG(word));
+	result = arena_strdup(a, buf_cstr(&out));
 	buf_clear(&out);
 	return result;
 }

@@ -131,6 +131,10 @@ int	 conf_service_time(const struct conf *c, const char *service,
 bool	 conf_each(const struct conf *c, size_t *at, const char **name_out,
 	    const char **value_out);
 
+/* Own addresses as inet_interfaces, proxy_interfaces and inet_protocols say:
+ * "192.0.2.1 2001:db8::1". */
+const char	*conf_own_addresses(const struct conf *c, struct arena *a);
+
 /* "5m", "100", "1h": with the unit of a bare number. */
 int	 conf_parse_time(const char *text, char unit, usec_t *out) MUST_USE;
 

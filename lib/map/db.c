@@ -79,8 +79,11 @@ map_db_open(struct map_db *d, const char *type, const char *path,
 	if (rc == 0)
 		return 0;
 	(void)map_db_close(d);
-	return error_set(err, "open database %s: %s", path, rc == EINVAL ?
+	(void)error_set(err, "open database %s: %s", path, rc == EINVAL ?
 	    "not a database of this type" : db_strerror(rc));
+	if (err != NULL && rc > 0)
+		err->sys = rc;
+	return -1;
 }
 
 DBT

@@ -22,7 +22,7 @@ map_list_open(const char *spec, const struct map_env *env,
 		int	 rc;
 
 		l->maps = mem_grow(l->maps, l->n + 1, sizeof(*l->maps));
-		rc = map_open(one, env, &l->maps[l->n], err);
+		rc = map_open_lenient(one, env, 0, &l->maps[l->n], err);
 		mem_free(&one);
 		if (rc < 0) {
 			map_list_close(&l);

@@ -14,6 +14,7 @@ noinst_LIBRARIES += %D%/libmap.a
 	%D%/map_int.h \
 	%D%/map_write.h \
 	%D%/match.c \
+	%D%/missing.c \
 	%D%/regexp.c \
 	%D%/rules.c \
 	%D%/rules_int.h \

@@ -51,7 +51,8 @@ bool	 map_is_keyed(const struct map *m);
  * second); then the daemon retires or opens it again. */
 bool	 map_changed(struct map *m);
 
-/* "type:a, type:b": asked in order, first answer wins.  "" is an empty list. */
+/* "type:a, type:b": asked in order, first answer wins.  "" is an empty list.
+ * A table whose file is missing answers MAP_ERROR until it is there. */
 int	 map_list_open(const char *spec, const struct map_env *env,
 	    struct map_list **out, struct error *err) MUST_USE;
 void	 map_list_close(struct map_list **l);

@@ -65,4 +65,10 @@ bool	 map_unbrace(struct slice text, struct slice *inside_out);
 int	 map_open_at(const char *spec, const struct map_env *env, int depth,
 	    struct map **out, struct error *err) MUST_USE;
 
+/* As map_open_at(), but a table whose file is not there or not readable
+ * becomes one that answers MAP_ERROR until it is: one missing file must not
+ * stop a whole service (Postfix does the same). */
+int	 map_open_lenient(const char *spec, const struct map_env *env,
+	    int depth, struct map **out, struct error *err) MUST_USE;
+
 #endif

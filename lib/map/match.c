@@ -96,7 +96,8 @@ add_one(struct match_list *l, struct slice word, bool negate,
 	i->negate = negate;
 	if (name[0] != '[' && strchr(name, ':') != NULL) {
 		i->kind = ITEM_TABLE;
-		if (map_open_at(name, env, depth + 1, &i->map, err) < 0)
+		if (map_open_lenient(name, env, depth + 1, &i->map,
+		    err) < 0)
 			return -1;
 	} else if (l->kind == MATCH_HOST && looks_numeric(name)) {
 		i->kind = ITEM_NET;

@@ -21,6 +21,30 @@
 
 struct route;
 
+/* Filled from route_params, which daemons put among their parts. */
+struct route_conf {
+	const char	*virtual_alias_maps, *virtual_alias_domains;
+	const char	*virtual_mailbox_maps, *virtual_mailbox_domains;
+	const char	*relay_recipient_maps, *local_recipient_maps;
+	const char	*alias_maps, *transport_maps, *relocated_maps;
+	const char	*default_transport, *local_transport;
+	const char	*virtual_transport, *relay_transport;
+	const char	*sender_dependent_relayhost_maps;
+	const char	*sender_dependent_default_transport_maps;
+	const char	*parent_domain_matches_subdomains;
+	const char	*propagate_unmatched_extensions;
+	int64_t		 virtual_alias_expansion_limit;
+	int64_t		 virtual_alias_recursion_limit;
+	int64_t		 virtual_alias_address_length_limit;
+	int64_t		 unknown_local_recipient_reject_code;
+	int64_t		 unknown_relay_recipient_reject_code;
+	int64_t		 unknown_virtual_alias_reject_code;
+	int64_t		 unknown_virtual_mailbox_reject_code;
+	bool		 append_at_myorigin, append_dot_mydomain;
+	bool		 resolve_numeric_domain, allow_untrusted_routing;
+	bool		 show_user_unknown_table_name;
+};
+
 extern const struct param	route_params[];
 extern const size_t		route_nparams;
 
