@@ -315,6 +315,11 @@ class Instance:
         return run([self.tool(name), "-c", self.config] + list(args),
                    **kw).stdout.decode(errors="replace")
 
+    def command_both(self, name, *args, **kw):
+        """Standard output and error together."""
+        r = run([self.tool(name), "-c", self.config] + list(args), **kw)
+        return (r.stdout + r.stderr).decode(errors="replace")
+
     def add_account(self, user, password, *options):
         self.posthouse("user", "add", user, "--password-stdin", *options,
                        input=(password + "\n").encode())
