@@ -24,7 +24,9 @@ check_PROGRAMS += %D%/sasl_test
 	%D%/imap_search.c \
 	%D%/imap_search.h \
 	%D%/imap_set.c \
-	%D%/imap_set.h
+	%D%/imap_set.h \
+	%D%/imap_struct.c \
+	%D%/imap_struct.h
 check_PROGRAMS += %D%/imap_frame_test %D%/imap_args_test %D%/imap_fuzz_test
 %C%_imap_frame_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_imap_frame_test_LDADD = $(PURE_LIBS) $(CHECK_LIBS)
