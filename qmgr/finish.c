@@ -60,7 +60,7 @@ remove_message(struct qmgr *q, struct active *a)
 		return;
 	}
 	log_info("%s: removed", m->id);
-	q->removed = true;
+	durable_removal(q->durable);
 	active_release(q, a);
 	msg_free(q, m);
 	loop_timer_set(q->pump_timer, 0);

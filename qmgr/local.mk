@@ -6,6 +6,7 @@ daemon_PROGRAMS += %D%/qmgr
 	%D%/backoff.c \
 	%D%/deliver.c \
 	%D%/dest.c \
+	%D%/durable.c \
 	%D%/finish.c \
 	%D%/lookup.c \
 	%D%/main.c \

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "sys/log.h"
 #include "sys/loop.h"
+#include "sys/syncer.h"
 
 #define CONF	struct qmgr_conf
 
@@ -132,6 +133,7 @@ start(struct daemon *d, struct error *err)
 	q->active_limit = active_limit(q);
 	q->resolver = ipc_client_new(q->loop, "private/resolver");
 	q->bounce = ipc_client_new(q->loop, "private/bounce");
+	q->durable = durable_new(q);
 	q->pump_timer = loop_timer_new(q->loop, on_pump, q);
 	q->tidy_timer = loop_timer_new(q->loop, on_tidy, q);
 	loop_timer_set(q->tidy_timer, SECS(10));
@@ -148,7 +150,10 @@ maybe_exit(struct qmgr *q)
 
 	while (hash_each(q->transports, &at, NULL, &v))
 		busy += ((struct transport *)v)->under_way;
-	if (busy == 0)
+	if (busy > 0)
+		return;
+	durable_flush(q->durable);
+	if (syncer_pending(daemon_syncer(q->d)) == 0)
 		daemon_exit(q->d);
 }
 

@@ -169,7 +169,7 @@ struct qmgr {
 	struct list	 scan;		/* ids found at start, not loaded */
 	size_t		 active_limit;
 	size_t		 settling;	/* jobs in the syncer */
-	bool		 removed;	/* unlinks not synced yet */
+	struct durable	*durable;
 	bool		 draining;
 };
 
@@ -241,6 +241,12 @@ void	 settle(struct qmgr *q, struct active *a, struct outcome *o, size_t n);
 void	 settle_verdict(struct qmgr *q, struct active *a, struct rcpt **r,
 	    size_t n, const char *tag, bool hard, const char *dsn,
 	    const char *text);
+
+/* durable.c: marks and removals reach the disk within a second. */
+struct durable	*durable_new(struct qmgr *q);
+void	 durable_marks(struct durable *d, const struct active *a);
+void	 durable_removal(struct durable *d);
+void	 durable_flush(struct durable *d);	/* now, for a stop */
 
 /* admin.c: requests of postqueue, postsuper and the daemons. */
 extern const struct ipc_handler	admin_handlers[];

@@ -123,6 +123,8 @@ static void
 apply(struct qmgr *q, struct active *a, const struct outcome *o, size_t n,
     bool unsafe)
 {
+	bool	marked = false;
+
 	for (size_t i = 0; i < n; i++) {
 		/* Without its record a bounce would be lost: try again. */
 		if (o[i].status == DELIVER_DEFERRED ||
@@ -130,8 +132,11 @@ apply(struct qmgr *q, struct active *a, const struct outcome *o, size_t n,
 			put_off(a, &o[i]);
 		else
 			mark(a, &o[i]);
+		marked |= o[i].rcpt->state == RS_DONE;
 		count(q, o[i].status);
 	}
+	if (marked)
+		durable_marks(q->durable, a);
 }
 
 static void

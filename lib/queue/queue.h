@@ -172,6 +172,10 @@ int	 queue_move(struct queue *q, const char *id, enum queue_dir from,
 int	 queue_remove(struct queue *q, const char *id, enum queue_dir dir,
 	    struct error *err) MUST_USE;
 
+/* Make earlier moves into and removals from a directory durable. */
+int	 queue_sync_dir(struct queue *q, enum queue_dir dir,
+	    struct error *err) MUST_USE;
+
 /* Visit the ids in a directory: each(arg, id) returns false to stop.  Bad
  * names are skipped. */
 int	 queue_each(struct queue *q, enum queue_dir dir,

@@ -316,3 +316,9 @@ queue_sweep_tmp(struct queue *q, usec_t age)
 	(void)each_in(s.fd, sweep_one, &s, NULL);
 	return s.gone;
 }
+
+int
+queue_sync_dir(struct queue *q, enum queue_dir dir, struct error *err)
+{
+	return file_sync_dir(q->dirs[dir], err);
+}

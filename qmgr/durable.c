@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Marks and removals are made durable at most one second after they were
+ * made, many at a time and in a thread: a power cut repeats the deliveries of
+ * that second, not those of the last half minute. */
+#include "qmgr/qmgr.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "sys/log.h"
+#include "sys/loop.h"
+#include "sys/syncer.h"
+
+#define BATCH		SECS(1)
+#define BATCH_MAX	512
+
+struct durable {
+	struct qmgr		*q;
+	struct loop_timer	*timer;
+	struct batch		*open;		/* being filled; NULL */
+	bool			 armed;
+};
+
+struct batch {
+	struct qmgr	*q;
+	int		 fds[BATCH_MAX];
+	size_t		 n;
+	bool		 removals;
+	int		 failed;		/* errno of the first failure */
+};
+
+static void
+work(void *arg)
+{
+	struct batch	*b = arg;
+	struct error	 err = { .sys = 0 };
+
+	for (size_t i = 0; i < b->n; i++) {
+		if (fdatasync(b->fds[i]) < 0 && b->failed == 0)
+			b->failed = errno;
+		close(b->fds[i]);
+	}
+	if (b->removals &&
+	    queue_sync_dir(b->q->queue, QUEUE_CUR, &err) < 0)
+		b->failed = err.sys;
+}
+
+static void
+done(void *arg)
+{
+	struct batch	*b = arg;
+
+	/* Nothing to repeat: the worst is a second delivery after a crash. */
+	if (b->failed != 0)
+		log_error("cannot sync the queue: errno %d", b->failed);
+	mem_free(&b);
+}
+
+static void
+send_batch(struct durable *d)
+{
+	struct batch	*b = d->open;
+
+	d->open = NULL;
+	if (b != NULL)
+		syncer_run(daemon_syncer(d->q->d), work, done, b);
+}
+
+static void
+on_timer(void *arg)
+{
+	struct durable	*d = arg;
+
+	d->armed = false;
+	send_batch(d);
+}
+
+static struct batch *
+batch(struct durable *d)
+{
+	if (d->open == NULL) {
+		d->open = mem_new(1, sizeof(*d->open));
+		d->open->q = d->q;
+	}
+	if (!d->armed) {
+		d->armed = true;
+		loop_timer_set(d->timer, BATCH);
+	}
+	return d->open;
+}
+
+struct durable *
+durable_new(struct qmgr *q)
+{
+	struct durable	*d = mem_new(1, sizeof(*d));
+
+	d->q = q;
+	d->timer = loop_timer_new(q->loop, on_timer, d);
+	return d;
+}
+
+void
+durable_marks(struct durable *d, const struct active *a)
+{
+	struct batch	*b = batch(d);
+	int		 fd = fcntl(a->file.fd, F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0)
+		return;
+	b->fds[b->n++] = fd;
+	if (b->n == BATCH_MAX)
+		send_batch(d);
+}
+
+void
+durable_removal(struct durable *d)
+{
+	batch(d)->removals = true;
+}
+
+void
+durable_flush(struct durable *d)
+{
+	send_batch(d);
+}
