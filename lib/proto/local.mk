@@ -3,6 +3,8 @@ noinst_LIBRARIES += %D%/libproto.a
 %C%_libproto_a_SOURCES =
 
 %C%_libproto_a_SOURCES += \
+	%D%/pop3.c \
+	%D%/pop3.h \
 	%D%/sasl.h \
 	%D%/sasl_plain.c \
 	%D%/sasl_scram.c
