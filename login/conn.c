@@ -75,6 +75,8 @@ conn_free(struct conn *c)
 	c->state = CONN_OVER;
 	loop_defer(c->lg->loop, free_memory, c);
 	daemon_session_end(c->lg->daemon);
+	if (daemon_draining(c->lg->daemon) && list_empty(&c->lg->conns))
+		daemon_exit(c->lg->daemon);
 }
 
 void

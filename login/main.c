@@ -96,21 +96,17 @@ start(struct daemon *d, struct error *err)
 	return 0;
 }
 
+/* A new configuration: who is logged in stays, who is not can come back.
+ * When the whole suite stops, the session processes end what we relay. */
 static void
 drain(struct daemon *d)
 {
 	struct login	*lg = daemon_state(d);
 
-	/* A new configuration: who is logged in stays; who is not can come
-	 * back.  The suite stops: all go. */
 	LIST_EACH(l, &lg->conns) {
 		struct conn	*c = LIST_ENTRY(l, struct conn, all);
 
-		if (c->state == CONN_RELAY && !daemon_stopping(d))
-			continue;
-		if (c->state == CONN_RELAY)
-			relay_pump(c);
-		else if (c->state != CONN_HANDOFF)
+		if (c->state != CONN_RELAY && c->state != CONN_HANDOFF)
 			conn_end(c, "Server is shutting down.",
 			    "Disconnected: Shutting down");
 	}
@@ -128,6 +124,7 @@ static const struct daemon_desc	login = {
 	.open_as_root	= open_as_root,
 	.start		= start,
 	.accept		= conn_accept,
+	.drain		= drain,
 	.client_limit	= 1000,
 };
 
@@ -137,5 +134,11 @@ main(int argc, char **argv)
 	struct daemon_desc	d = login;
 
 	d.nparams = login_nparams;
+	/* Under the name that tools know; the log is opened before the
+	 * parameters are read. */
+	d.log_tag = "imap-login";
+	for (int i = 1; i < argc; i++)
+		if (strstr(argv[i], "login_protocol=pop3") != NULL)
+			d.log_tag = "pop3-login";
 	return daemon_run(&d, argc, argv);
 }
