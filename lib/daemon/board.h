@@ -76,7 +76,10 @@ enum board_message {
 	BOARD_HAS_ROOM	= 'A',	/* accepts again */
 	BOARD_RETIRES	= 'D',	/* accepts no more, ever */
 	BOARD_IS_BUSY	= 'B',	/* uses most of a processor */
-	BOARD_WAKEUP	= 'W'	/* master to daemon */
+	/* master to daemon */
+	BOARD_WAKEUP	= 'W',
+	BOARD_RELOAD	= 'H',	/* as SIGHUP */
+	BOARD_RETIRE	= 'Q'	/* drain, whatever you are */
 };
 
 #endif

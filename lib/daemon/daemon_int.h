@@ -113,6 +113,7 @@ int	 serve_open(struct daemon *d, struct error *err) MUST_USE;
 void	 serve_begin(struct daemon *d);
 void	 serve_end(struct daemon *d);
 void	 serve_drain(struct daemon *d, bool stop);
+void	 serve_reload(struct daemon *d);
 void	 serve_watchdog(struct daemon *d);
 void	 serve_sessions_add(struct daemon *d, int64_t delta);
 

@@ -142,7 +142,11 @@ on_control(void *arg, int what)
 		serve_drain(d, true);
 		return;
 	}
-	/* Several wake-ups at once are one. */
+	/* Several of a kind at once are one. */
+	if (memchr(buf, BOARD_RETIRE, (size_t)n) != NULL)
+		serve_drain(d, false);
+	if (memchr(buf, BOARD_RELOAD, (size_t)n) != NULL)
+		serve_reload(d);
 	if (memchr(buf, BOARD_WAKEUP, (size_t)n) != NULL &&
 	    d->desc->wakeup != NULL && !d->draining)
 		d->desc->wakeup(d);
@@ -429,10 +433,9 @@ can_read_again(const struct daemon *d)
 	    (d->desc->root == DAEMON_ROOT_NONE && d->desc->landlock == NULL);
 }
 
-static void
-on_hup(void *arg)
+void
+serve_reload(struct daemon *d)
 {
-	struct daemon	*d = arg;
 	struct error	 err;
 
 	if (d->draining)
@@ -447,6 +450,12 @@ on_hup(void *arg)
 	}
 	d->desc->reload(d);
 	state_changed(d);
+}
+
+static void
+on_hup(void *arg)
+{
+	serve_reload(arg);
 }
 
 /* A process whose loop does not turn for daemon_timeout is killed by SIGALRM's
