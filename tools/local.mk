@@ -6,6 +6,20 @@ sbin_PROGRAMS += %D%/postdrop
 %C%_postdrop_LDADD = $(LIBS_QUEUE) $(LIBS_CONF) $(LIBS_SYS) $(LIBS_BASE) \
 	$(EVENT_LIBS)
 
+# sendmail is also mailq and newaliases; it looks at its name.
+SENDMAIL_SOURCES = %D%/sendmail.c %D%/sendmail.h %D%/sendmail_header.c \
+	%D%/sendmail_smtp.c %D%/submit.c %D%/submit.h %D%/tool.c %D%/tool.h
+SENDMAIL_LIBS = $(LIBS_QUEUE) $(LIBS_PROTO) $(LIBS_MAIL) $(LIBS_CONF) \
+	$(LIBS_SYS) $(LIBS_CODEC) $(LIBS_BASE) $(EVENT_LIBS)
+sbin_PROGRAMS += %D%/sendmail
+%C%_sendmail_SOURCES = $(SENDMAIL_SOURCES)
+%C%_sendmail_LDADD = $(SENDMAIL_LIBS)
+bin_PROGRAMS += %D%/mailq %D%/newaliases
+%C%_mailq_SOURCES = $(SENDMAIL_SOURCES)
+%C%_mailq_LDADD = $(SENDMAIL_LIBS)
+%C%_newaliases_SOURCES = $(SENDMAIL_SOURCES)
+%C%_newaliases_LDADD = $(SENDMAIL_LIBS)
+
 sbin_PROGRAMS += %D%/postqueue
 %C%_postqueue_SOURCES = %D%/postqueue.c
 %C%_postqueue_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
