@@ -47,3 +47,8 @@ bin_PROGRAMS += %D%/newaliases
 %C%_newaliases_LDADD = $(TABLE_LIBS)
 TESTS += %D%/table_test.sh
 EXTRA_DIST += %D%/table_test.sh
+# The control command.
+sbin_PROGRAMS += %D%/posthouse
+%C%_posthouse_SOURCES = %D%/posthouse.c
+%C%_posthouse_LDADD = $(LIBS_DAEMON) $(LIBS_IPC) $(LIBS_CONF) $(LIBS_SYS) \
+	$(LIBS_CODEC) $(LIBS_BASE) $(EVENT_LIBS)

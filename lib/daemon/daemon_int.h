@@ -64,7 +64,7 @@ struct daemon {
 	struct generation	*gen;
 	const char	*service, *service_name;
 	void		*state;
-	bool		 privileged;
+	bool		 privileged, chrooted;
 
 	struct loop	*loop;
 	struct syncer	*syncer;

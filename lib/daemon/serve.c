@@ -429,8 +429,7 @@ on_term(void *arg)
 static bool
 can_read_again(const struct daemon *d)
 {
-	return !d->privileged ||
-	    (d->desc->root == DAEMON_ROOT_NONE && d->desc->landlock == NULL);
+	return !d->chrooted && d->desc->landlock == NULL;
 }
 
 void

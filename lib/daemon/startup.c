@@ -244,6 +244,7 @@ startup_privileges(struct daemon *d, struct error *err)
 		root = root_of(d);
 		if (root != NULL && privs_chroot(root, err) < 0)
 			return -1;
+		d->chrooted = root != NULL;
 		if (d->desc->user != DAEMON_ROOT && privs_drop(u, err) < 0)
 			return -1;
 	}
