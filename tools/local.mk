@@ -6,7 +6,7 @@ sbin_PROGRAMS += %D%/postdrop
 %C%_postdrop_LDADD = $(LIBS_QUEUE) $(LIBS_CONF) $(LIBS_SYS) $(LIBS_BASE) \
 	$(EVENT_LIBS)
 
-# sendmail is also mailq and newaliases; it looks at its name.
+# sendmail is also mailq; it looks at its name.
 SENDMAIL_SOURCES = %D%/sendmail.c %D%/sendmail.h %D%/sendmail_header.c \
 	%D%/sendmail_smtp.c %D%/submit.c %D%/submit.h %D%/tool.c %D%/tool.h
 SENDMAIL_LIBS = $(LIBS_QUEUE) $(LIBS_PROTO) $(LIBS_MAIL) $(LIBS_CONF) \
@@ -14,11 +14,17 @@ SENDMAIL_LIBS = $(LIBS_QUEUE) $(LIBS_PROTO) $(LIBS_MAIL) $(LIBS_CONF) \
 sbin_PROGRAMS += %D%/sendmail
 %C%_sendmail_SOURCES = $(SENDMAIL_SOURCES)
 %C%_sendmail_LDADD = $(SENDMAIL_LIBS)
-bin_PROGRAMS += %D%/mailq %D%/newaliases
+bin_PROGRAMS += %D%/mailq
 %C%_mailq_SOURCES = $(SENDMAIL_SOURCES)
 %C%_mailq_LDADD = $(SENDMAIL_LIBS)
-%C%_newaliases_SOURCES = $(SENDMAIL_SOURCES)
-%C%_newaliases_LDADD = $(SENDMAIL_LIBS)
+
+sbin_PROGRAMS += %D%/postcat %D%/postsuper
+%C%_postcat_SOURCES = %D%/postcat.c %D%/tool.c %D%/tool.h
+%C%_postcat_LDADD = $(LIBS_QUEUE) $(LIBS_MAIL) $(LIBS_CONF) $(LIBS_SYS) \
+	$(LIBS_CODEC) $(LIBS_BASE) $(EVENT_LIBS)
+%C%_postsuper_SOURCES = %D%/postsuper.c %D%/tool.c %D%/tool.h
+%C%_postsuper_LDADD = $(LIBS_QUEUE) $(LIBS_IPC) $(LIBS_CONF) $(LIBS_SYS) \
+	$(LIBS_BASE) $(EVENT_LIBS)
 
 sbin_PROGRAMS += %D%/postqueue
 %C%_postqueue_SOURCES = %D%/postqueue.c
