@@ -47,3 +47,7 @@ check_PROGRAMS += %D%/smtp_test %D%/smtp_fuzz
 %C%_smtp_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_smtp_test_LDADD = $(PURE_LIBS) $(CHECK_LIBS)
 %C%_smtp_fuzz_LDADD = $(PURE_LIBS)
+
+check_PROGRAMS += %D%/pop3_test
+%C%_pop3_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_pop3_test_LDADD = $(PURE_LIBS) $(CHECK_LIBS)
