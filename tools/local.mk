@@ -58,3 +58,12 @@ sbin_PROGRAMS += %D%/posthouse
 %C%_posthouse_SOURCES = %D%/posthouse.c
 %C%_posthouse_LDADD = $(LIBS_DAEMON) $(LIBS_IPC) $(LIBS_CONF) $(LIBS_SYS) \
 	$(LIBS_CODEC) $(LIBS_BASE) $(EVENT_LIBS)
+
+# Configuration.
+sbin_PROGRAMS += %D%/postconf
+%C%_postconf_SOURCES = %D%/postconf.c %D%/postconf.h %D%/postconf_edit.c \
+	%D%/postconf_main.c %D%/postconf_master.c %D%/params.c %D%/params.h
+%C%_postconf_LDADD = $(LIBS_ROUTE) $(LIBS_MAP) $(LIBS_CONF) $(LIBS_SYS) \
+	$(LIBS_BASE) $(MAP_LIBS) $(EVENT_LIBS)
+TESTS += %D%/postconf_test.sh
+EXTRA_DIST += %D%/postconf_test.sh
