@@ -8,7 +8,7 @@
 #include "proto/imap_mbox.h"
 #include "proto/imap_out.h"
 
-struct list {
+struct listing {
 	struct imap_list_args	 args;
 	bool			 lsub;
 	struct slice		*patterns;	/* reference included */
@@ -19,7 +19,7 @@ struct list {
 };
 
 static bool
-matches(const struct list *l, struct slice wire, int sep)
+matches(const struct listing *l, struct slice wire, int sep)
 {
 	for (size_t i = 0; i < l->args.npatterns; i++)
 		if (imap_pattern_match(l->patterns[i], wire, sep))
@@ -51,7 +51,7 @@ wire_name(struct session *s, const char *name)
 /* Every name above a subscribed one that is not itself in the answer: for
  * CHILDINFO, and for LSUB's "%" (RFC 3501 6.3.9). */
 static void
-note_parents(struct session *s, struct list *l)
+note_parents(struct session *s, struct listing *l)
 {
 	char	 sep = store_separator(s->user);
 
@@ -80,7 +80,7 @@ add_attr(struct buf *out, const char *sep, const char *name)
 }
 
 static void
-add_attrs(struct buf *out, const struct list *l, const struct store_listed *m)
+add_attrs(struct buf *out, const struct listing *l, const struct store_listed *m)
 {
 	bool		 ext = l->args.extended;
 	const char	*sep = "(";
@@ -107,7 +107,7 @@ add_attrs(struct buf *out, const struct list *l, const struct store_listed *m)
 
 /* LIST-STATUS: only for what can be selected. */
 static void
-add_list_status(struct session *s, const struct list *l,
+add_list_status(struct session *s, const struct listing *l,
     const struct store_listed *m, struct slice wire)
 {
 	struct store_status	 st;
@@ -129,7 +129,7 @@ add_list_status(struct session *s, const struct list *l,
 }
 
 static void
-add_line(struct session *s, const struct list *l,
+add_line(struct session *s, const struct listing *l,
     const struct store_listed *m, struct slice wire, bool childinfo)
 {
 	struct buf	*out = session_out(s);
@@ -145,7 +145,7 @@ add_line(struct session *s, const struct list *l,
 }
 
 static void
-list_one(struct session *s, struct list *l, const struct store_listed *m)
+list_one(struct session *s, struct listing *l, const struct store_listed *m)
 {
 	struct slice	 wire = wire_name(s, m->name);
 	bool		 subscribed = (m->attrs & STORE_LIST_SUBSCRIBED) != 0;
@@ -173,7 +173,7 @@ list_one(struct session *s, struct list *l, const struct store_listed *m)
 static enum run
 list_more(struct session *s)
 {
-	struct list	*l = s->cmd->data;
+	struct listing	*l = s->cmd->data;
 
 	while (l->next < l->n) {
 		if (session_full(s))
@@ -184,7 +184,7 @@ list_more(struct session *s)
 }
 
 static void
-join_patterns(struct session *s, struct list *l)
+join_patterns(struct session *s, struct listing *l)
 {
 	struct imap_list_args	*a = &l->args;
 
@@ -206,7 +206,7 @@ join_patterns(struct session *s, struct list *l)
 static enum run
 list(struct session *s, bool lsub)
 {
-	struct list	*l = arena_alloc(s->cmd->mem, sizeof(*l));
+	struct listing	*l = arena_alloc(s->cmd->mem, sizeof(*l));
 	struct error	 err;
 
 	if (!imap_take_list(&s->cmd->in, &l->args))

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/list.h"
 #include "conf/conf.h"
 #include "daemon/session_broker.h"
 #include "net/stream.h"
@@ -23,16 +24,17 @@ struct syncer;
 
 struct imapd_conf {
 	usec_t		 timeout, idle_notify, output_timeout;
-	int64_t		 command_max, literal_max, bad_max;
+	int64_t		 command_max, literal_max, bad_max, userip_max;
 	const char	*separator;
 	const char	*hello;		/* imapd_id_name: name in ID */
 };
 
-extern const struct param	imapd_params[];
-extern const size_t		imapd_nparams;
+#define IMAPD_NPARAMS	9
+extern const struct param	imapd_params[IMAPD_NPARAMS];
 
 /* A process that serves one user id. */
 struct worker {
+	struct list			 sessions;
 	struct loop			*loop;
 	struct store			*store;
 	const struct imapd_conf		*conf;
@@ -75,7 +77,7 @@ struct command {
 	const struct command_row	*row;
 	bool				 uid;
 	const char			*tag, *name;
-	struct imap_in			 in;
+	struct imap_in			 in;	/* until the frame moves on */
 	enum run			(*more)(struct session *s);
 	void				*data;	/* of the command's file */
 	void				(*cancel)(struct session *s);
@@ -97,6 +99,7 @@ struct sync {
 struct append;
 
 struct session {
+	struct list		 link;		/* in worker->sessions */
 	struct worker		*worker;
 	struct arena		*mem;		/* ids and names */
 	struct stream		*stream;
@@ -129,6 +132,9 @@ struct session {
 struct worker	*worker_new(struct loop *l, struct syncer *sy,
 		    const struct imapd_conf *conf, uint64_t message_max,
 		    const char *hostname) MUST_USE;
+
+/* stop: end all sessions with BYE. */
+void	 worker_drain(void *worker, bool stop);
 
 /* session.c: the connection */
 

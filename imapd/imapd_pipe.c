@@ -41,12 +41,12 @@ main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	log_open("imapd_pipe", LOG_TO_STDERR, NULL);
-	conf_know(conf, imapd_params, imapd_nparams);
+	conf_know(conf, imapd_params, IMAPD_NPARAMS);
 	conf_set(conf, "mail_name", "Posthouse");
 	for (int i = 2; i < argc; i++)
 		if (conf_override(conf, argv[i], &err) < 0)
 			log_fatal("%s", err.text);
-	if (conf_fill(conf, imapd_params, imapd_nparams, mem, &params,
+	if (conf_fill(conf, imapd_params, IMAPD_NPARAMS, mem, &params,
 	    &err) < 0)
 		log_fatal("%s", err.text);
 	loop = loop_new();

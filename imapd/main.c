@@ -31,35 +31,42 @@ accept_session(void *worker, const struct session_start *s,
 	return session_begin(worker, s, lease, err);
 }
 
+static int64_t
+max_userip(struct daemon *d)
+{
+	const struct imapd_conf	*conf = daemon_params(d);
+
+	return conf->userip_max;
+}
+
 static const struct session_broker_desc	broker = {
 	.service = "imap",
 	.worker_start = start_worker,
 	.accept = accept_session,
+	.drain = worker_drain,
+	.max_userip = max_userip,
 };
 
 static int
-start(struct daemon *d, struct error *err)
+prepare(struct daemon *d, struct error *err)
 {
-	return session_broker_start(d, &broker, err);
+	return session_broker_prepare(d, &broker, err);
 }
+
+static const struct daemon_desc	imapd = {
+	SESSION_BROKER_DAEMON,
+	.name = "imapd",
+	.log_tag = "imap",
+	.params = imapd_params,
+	.nparams = IMAPD_NPARAMS,
+	.conf_size = sizeof(struct imapd_conf),
+	.open_as_root = prepare,
+	.start = session_broker_start,
+	.client_limit = 1000,
+};
 
 int
 main(int argc, char **argv)
 {
-	struct daemon_desc	imapd = {
-		.name = "imapd",
-		.log_tag = "imap",
-		.kind = DAEMON_IPC,
-		.user = DAEMON_ROOT,
-		.params = imapd_params,
-		.nparams = imapd_nparams,
-		.conf_size = sizeof(struct imapd_conf),
-		.start = start,
-		.drain = session_broker_drain,
-		.handlers = session_broker_handlers,
-		.nhandlers = session_broker_nhandlers,
-		.client_limit = 1000,
-	};
-
 	return daemon_run(&imapd, argc, argv);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "imapd/imapd.h"
 
-const struct param	imapd_params[] = {
-	P_TIME(struct imapd_conf, timeout, "imapd_timeout", "30m", 's', 60, 31536000,
+const struct param	imapd_params[IMAPD_NPARAMS] = {
+	P_TIME(struct imapd_conf, timeout, "imapd_timeout", "30m", 's',
+	    60, 31536000,
 	    "How long an IMAP client may be silent before it is logged out, "
 	    "except in IDLE."),
 	P_TIME(struct imapd_conf, idle_notify, "imapd_idle_notify_interval",
@@ -21,10 +22,12 @@ const struct param	imapd_params[] = {
 	    10000,
 	    "After so many wrong commands in a row an IMAP client is "
 	    "disconnected."),
+	P_INT(struct imapd_conf, userip_max, "imapd_max_userip_connections",
+	    "20", 1, 100000,
+	    "Most IMAP sessions of one user from one client address."),
 	P_STR(struct imapd_conf, separator, "imapd_hierarchy_separator", "/",
 	    "The character between the levels of mailbox names that clients "
 	    "see: / or a dot."),
 	P_STR(struct imapd_conf, hello, "imapd_id_name", "$mail_name",
 	    "The name of the server in its answer to ID; empty: NIL."),
 };
-const size_t		imapd_nparams = COUNT(imapd_params);

@@ -44,6 +44,7 @@ session_free(struct session *s)
 	void		*arg = s->closed_arg;
 
 	log_end(s);
+	list_remove(&s->link);
 	if (s->cmd != NULL)
 		command_abort(s);
 	append_free(s);
@@ -288,6 +289,7 @@ session_begin(struct worker *w, const struct session_start *start,
 	s = arena_alloc(mem, sizeof(*s));
 	s->mem = mem;
 	s->worker = w;
+	list_put_last(&w->sessions, &s->link);
 	s->user = user;
 	s->closed_arg = closed_arg;
 	s->user_name = arena_strdup(mem, start->user);

@@ -24,9 +24,27 @@ worker_new(struct loop *l, struct syncer *sy, const struct imapd_conf *conf,
 		.nspecial = COUNT(special),
 	};
 
+	list_init(&w->sessions);
 	w->loop = l;
 	w->conf = conf;
 	w->message_max = message_max;
 	w->store = store_new(l, sy, &sc);
 	return w;
+}
+
+void
+worker_drain(void *worker, bool stop)
+{
+	struct worker	*w = worker;
+
+	LIST_EACH(l, &w->sessions) {
+		struct session	*s = LIST_ENTRY(l, struct session, link);
+
+		if (!stop)
+			continue;
+		session_enter(s);
+		session_bye(s, "Server shutting down.",
+		    "Server shutting down.");
+		session_leave(s);
+	}
 }

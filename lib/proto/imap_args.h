@@ -21,7 +21,7 @@
 struct imap_in {
 	struct slice	 rest;
 	struct arena	*mem;
-	const char	*error;		/* static text; NULL while all is well */
+	const char	*error;		/* static; NULL: all is well */
 };
 
 void	 imap_in_init(struct imap_in *in, struct slice text,

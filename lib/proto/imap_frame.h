@@ -28,7 +28,7 @@ enum imap_take {
 /* Treat the members as read-only; state is of no interest to the owner. */
 struct imap_frame {
 	struct buf	 text;
-	size_t		 line_max;	/* bytes of a command but for literals */
+	size_t		 line_max;	/* of a command without literals */
 	size_t		 literal_max;	/* of all literals of a command */
 	size_t		 line_bytes;
 	size_t		 literal_bytes;

@@ -29,11 +29,14 @@ check_PROGRAMS += %D%/sasl_test
 	%D%/imap_set.h \
 	%D%/imap_struct.c \
 	%D%/imap_struct.h
-check_PROGRAMS += %D%/imap_frame_test %D%/imap_args_test %D%/imap_fuzz_test
+check_PROGRAMS += %D%/imap_frame_test %D%/imap_args_test %D%/imap_fuzz_test \
+	%D%/imap_struct_test
 %C%_imap_frame_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_imap_frame_test_LDADD = $(PURE_LIBS) $(CHECK_LIBS)
 %C%_imap_args_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_imap_args_test_LDADD = $(PURE_LIBS) $(CHECK_LIBS)
+%C%_imap_struct_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_imap_struct_test_LDADD = $(PURE_LIBS) $(CHECK_LIBS)
 %C%_imap_fuzz_test_LDADD = $(PURE_LIBS)
 
 %C%_libproto_a_SOURCES += \
