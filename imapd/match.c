@@ -274,11 +274,12 @@ match_sent(struct matcher *m, const struct imap_search *k)
 	struct envelope	 e;
 	struct error	 err;
 	struct date	 d;
+	usec_t		 wall;
 	int64_t		 day;
 
 	/* A message without a date we can read was never sent on any. */
 	if (view_envelope(m->s->view, m->seq, m->src.mem, &e, &err) < 0 ||
-	    e.date.p == NULL || !date_get_rfc5322(e.date, NULL, &d))
+	    e.date.p == NULL || !date_get_rfc5322(e.date, &wall, &d))
 		return false;
 	day = imap_days(d.year, d.month, d.day);
 	return k->key == IMAP_KEY_SENTBEFORE ? day < k->n :
