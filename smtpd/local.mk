@@ -1,1 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
+daemon_PROGRAMS += %D%/smtpd
+%C%_smtpd_SOURCES = \
+	%D%/anvil.c \
+	%D%/check.c \
+	%D%/check.h \
+	%D%/check_access.c \
+	%D%/check_dns.c \
+	%D%/check_list.c \
+	%D%/check_parse.c \
+	%D%/cmd_auth.c \
+	%D%/cmd_data.c \
+	%D%/cmd_mail.c \
+	%D%/cmd_session.c \
+	%D%/command.c \
+	%D%/conn.c \
+	%D%/dns.c \
+	%D%/main.c \
+	%D%/params.c \
+	%D%/peer.c \
+	%D%/policy.c \
+	%D%/policy.h \
+	%D%/reply.c \
+	%D%/smtpd.h \
+	%D%/state.c \
+	%D%/tx.c
+%C%_smtpd_LDADD = $(LIBS_INTAKE) $(LIBS_DAEMON) $(LIBS_QUEUE) \
+	$(LIBS_ROUTE) $(LIBS_MAP) $(LIBS_IPC) $(LIBS_PROTO) $(LIBS_CONF) \
+	$(LIBS_NET) $(LIBS_MAIL) $(LIBS_SYS) $(LIBS_CODEC) $(LIBS_BASE) \
+	$(OPENSSL_LIBS) $(EVENT_LIBS) $(DB_LIBS) $(PCRE2_LIBS)
