@@ -21,7 +21,9 @@ answered(void *arg, void *res, const char *why)
 	c->anvil_call = 0;
 	if (res == NULL)
 		log_debug("anvil: %s", why);
+	conn_enter(c);
 	c->anvil_then(c, res);
+	conn_leave(c);
 }
 
 void

@@ -164,7 +164,6 @@ static void
 finish(struct check *k)
 {
 	struct conn	*c = k->c;
-	struct check	*gone = k;
 	struct arena	*mem = k->mem;
 	struct verdict	 v = k->v;
 
@@ -178,8 +177,6 @@ finish(struct check *k)
 	}
 	list_remove(&k->table_wait);
 	c->check = NULL;
-	if (gone->waiting)
-		c->busy = NULL;
 	k->then(c, &v);
 	arena_free(&mem);
 }
@@ -225,13 +222,14 @@ one(struct check *k)
 static bool
 next_stage(struct check *k)
 {
-	k->stage++;
-	if (k->stage >= k->nstages) {
-		k->stage = k->nstages - 1;
-		return false;
-	}
-	k->depth = 0;
 	k->warn = false;
+	if (k->stage + 1 == k->nstages) {
+		if (k->at != STAGE_RCPT || k->implicit_done)
+			return false;
+		k->implicit_done = true;
+		return check_push(k, k->c->s->implicit) == CHECK_DUNNO;
+	}
+	k->stage++;
 	(void)check_push(k, k->c->s->lists[k->stages[k->stage]]);
 	return true;
 }
@@ -255,8 +253,6 @@ next_rcpt(struct check *k)
 static void
 go_on(struct check *k)
 {
-	bool	was_waiting = k->waiting;
-
 	k->waiting = false;
 	for (;;) {
 		while (k->depth > 0 && k->v.kind != VERDICT_REJECT && one(k))
@@ -269,7 +265,6 @@ go_on(struct check *k)
 		    (!next_stage(k) && !next_rcpt(k)))
 			break;
 	}
-	k->waiting = was_waiting;
 	finish(k);
 }
 
@@ -281,9 +276,9 @@ check_wake(struct conn *c)
 	if (k == NULL || !k->waiting)
 		return;
 	list_remove(&k->table_wait);
+	conn_enter(c);
 	go_on(k);
-	if (c->busy == NULL)
-		conn_go(c);
+	conn_leave(c);
 }
 
 static void

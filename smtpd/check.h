@@ -52,7 +52,8 @@ struct check {
 	size_t		 depth;
 	bool		 warn;		/* warn_if_reject is in force */
 	bool		 unlisted_done;	/* recipient was looked at */
-	bool		 running, waiting;
+	bool		 implicit_done;	/* smtpd_reject_unlisted_... */
+	bool		 waiting;
 	struct list	 table_wait;
 	struct verdict	 v;
 	struct verdict	 defer_if_permit, defer_if_reject;

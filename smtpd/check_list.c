@@ -245,8 +245,9 @@ unlisted_address(struct check *k, const struct restriction *r)
 {
 	bool	sender = r->type->what == SENDER;
 
-	if (!sender)
-		k->unlisted_done = true;
+	if (!sender && k->unlisted_done)
+		return CHECK_DUNNO;
+	k->unlisted_done |= !sender;
 	return unlisted(k, sender ? k->sender : k->recipient, sender);
 }
 

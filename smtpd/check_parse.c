@@ -178,6 +178,12 @@ check_open(struct smtpd *s, struct error *err)
 		if (check_parse(s, stage_params[i], s->conf->restrictions[i],
 		    (enum stage)i, true, s->mem, &s->lists[i], err) < 0)
 			return -1;
+	if (check_parse(s, "smtpd_reject_unlisted_recipient",
+	    arena_printf(s->mem, "%s %s", s->conf->unlisted_sender ?
+	    "reject_unlisted_sender" : "", s->conf->unlisted_rcpt ?
+	    "reject_unlisted_recipient" : ""), STAGE_RCPT, true, s->mem,
+	    &s->implicit, err) < 0)
+		return -1;
 	if (!guards(s->lists[STAGE_RELAY], 0) &&
 	    !guards(s->lists[STAGE_RCPT], 0))
 		return error_set(err, "in parameter smtpd_relay_restrictions "

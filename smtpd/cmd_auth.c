@@ -91,6 +91,7 @@ stepped(void *arg, void *msg, const char *why)
 	struct conn		*c = a->c;
 	const struct auth_step	*r = msg;
 
+	conn_enter(c);
 	a->call = 0;
 	a->has_exchange = false;
 	if (r == NULL) {
@@ -109,7 +110,7 @@ stepped(void *arg, void *msg, const char *why)
 		challenge(c, r->challenge);
 	} else
 		succeed(c, r->user);
-	conn_go(c);
+	conn_leave(c);
 }
 
 /*
@@ -206,7 +207,6 @@ counted(struct conn *c, const struct anvil_res *r)
 {
 	struct slice	arg = c->auth_arg, mech;
 
-	c->busy = NULL;
 	(void)slice_word(&arg, " ", &mech);
 	if (r != NULL && !c->excepted &&
 	    r->rate > (uint64_t)c->s->conf->auth_rate_limit) {
@@ -217,8 +217,6 @@ counted(struct conn *c, const struct anvil_res *r)
 		    "%s", c->ip);
 	} else
 		begin(c, mech, slice_trim(arg));
-	if (c->busy == NULL)
-		conn_go(c);
 }
 
 void

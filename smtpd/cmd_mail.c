@@ -101,12 +101,8 @@ mail_counted(struct conn *c, const struct anvil_res *r)
 		arena_free(&c->mail_mem);
 		c->mail = NULL;
 		c->pending_sender = NULL;
-	} else {
-		c->busy = NULL;
+	} else
 		check_sender(c);
-	}
-	if (c->busy == NULL)
-		conn_go(c);
 }
 
 void
@@ -172,13 +168,9 @@ rcpt_counted(struct conn *c, const struct anvil_res *res)
 		reply(c, 450, "4.7.1", "Error: too many recipients from %s",
 		    c->ip);
 		c->rcpt = NULL;
-	} else {
-		c->busy = NULL;
+	} else
 		check_run(c, STAGE_RCPT, c->tx->mail.address,
 		    c->rcpt->address, rcpt_checked);
-	}
-	if (c->busy == NULL)
-		conn_go(c);
 }
 
 void

@@ -96,6 +96,7 @@ got_mechs(void *arg, void *msg, const char *why)
 	struct mechs			*m =
 	    &c->s->mechs[stream_is_tls(c->stream)];
 
+	conn_enter(c);
 	c->mechs_call = 0;
 	if (r == NULL) {
 		log_warn("authentication server not available: %s", why);
@@ -105,7 +106,7 @@ got_mechs(void *arg, void *msg, const char *why)
 		m->until_mono = clock_mono() + MECHS_KEPT;
 	}
 	ehlo_ok(c);
-	conn_go(c);
+	conn_leave(c);
 }
 
 static void
@@ -211,11 +212,7 @@ tls_counted(struct conn *c, const struct anvil_res *r)
 		reply(c, 421, "4.7.0", "%s Error: too many new TLS sessions "
 		    "from %s", c->s->common->myhostname, c->ip);
 		conn_close(c);
-		return;
-	}
-	if (c->greeted)
-		conn_go(c);
-	else
+	} else if (!c->greeted)
 		conn_greet(c);
 }
 
@@ -225,6 +222,7 @@ tls_secured(struct conn *c)
 {
 	const struct tls_info	*t = stream_tls_info(c->stream);
 
+	conn_enter(c);
 	tx_end(c);
 	c->helo = NULL;
 	c->esmtp = false;
@@ -239,6 +237,7 @@ tls_secured(struct conn *c)
 		anvil_event(c, ANVIL_NEWTLS, tls_counted);
 	} else
 		tls_counted(c, NULL);
+	conn_leave(c);
 }
 
 /*

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/panic.h"
 #include "proto/smtp_line.h"
 #include "smtpd/check.h"
 #include "sys/log.h"
@@ -203,6 +204,26 @@ conn_go(struct conn *c)
 {
 	c->busy = NULL;
 	process(c);
+}
+
+void
+conn_enter(struct conn *c)
+{
+	ASSERT(!c->running);
+	c->running = true;
+	c->busy = NULL;
+}
+
+void
+conn_leave(struct conn *c)
+{
+	c->running = false;
+	if (c->closing)
+		end(c);
+	else if (c->busy == NULL)
+		process(c);
+	else
+		stream_flush(c->stream);
 }
 
 void
@@ -414,9 +435,9 @@ conn_greet(struct conn *c)
 	}
 	banner = conf_expand(daemon_conf(s->d), c->mem, s->conf->banner, &err);
 	c->greeted = true;
+	c->busy = NULL;
 	buf_addf(stream_out(c->stream), "220 %s\r\n", banner != NULL ? banner :
 	    s->common->myhostname);
 	stream_timeout(c->stream, s->conf->timeout);
 	stream_resume(c->stream);
-	conn_go(c);
 }

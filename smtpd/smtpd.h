@@ -8,6 +8,8 @@
 #ifndef SMTPD_SMTPD_H
 #define SMTPD_SMTPD_H
 
+#include <stdio.h>
+
 #include "base/arena.h"
 #include "base/hash.h"
 #include "base/list.h"
@@ -86,6 +88,7 @@ struct smtpd {
 					*forbidden, *flush_domains;
 	struct map_list			*login_maps;
 	const struct rlist		*lists[STAGE_COUNT];
+	const struct rlist		*implicit;	/* behind those of RCPT */
 	struct hash			*classes;	/* name -> rlist */
 	const char			**own_addresses;
 	struct ipc_client		*qmgr, *qmgr_public, *resolver, *auth,
@@ -216,6 +219,12 @@ void	 conn_busy(struct conn *c, const char *what);
 
 /* What was waited for is there: go on with input. */
 void	 conn_go(struct conn *c);
+
+/* Around a callback that finishes what was waited for: in between the
+ * connection stays, whatever is done to it; afterwards it goes on, waits
+ * again, or is gone. */
+void	 conn_enter(struct conn *c);
+void	 conn_leave(struct conn *c);
 
 /* Answer what is left and close; the object may be gone afterwards. */
 void	 conn_close(struct conn *c);

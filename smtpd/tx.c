@@ -189,6 +189,7 @@ answer(struct commit *t, const struct intake_result *r)
 {
 	struct conn	*c = t->c;
 
+	conn_enter(c);
 	c->commit = NULL;
 	tx_end(c);
 	if (r->status != INTAKE_OK) {
@@ -204,7 +205,7 @@ answer(struct commit *t, const struct intake_result *r)
 			reply(c, 250, "2.0.0", "Ok: queued as %s",
 			    r->queue_id);
 	}
-	conn_go(c);
+	conn_leave(c);
 }
 
 static void
