@@ -335,6 +335,8 @@ read_all(struct job *j, const char *directory)
 	    false, j->mem, &j->msg, &j->err);
 	if (r != QUEUE_OK)
 		return -1;
+	if (j->msg.env.sender[0] == '\0' && j->kind == NOTICE_BOUNCE)
+		j->kind = NOTICE_DOUBLE;
 	if (queue_log_read(j->b->queue, j->id, j->mem, &log, &n, &j->err) < 0)
 		return -1;
 	j->nrecs = select_records(j->kind, &j->msg.env, log, n, j->mem,
@@ -357,8 +359,6 @@ job_run(struct job *j)
 		mark(j);
 		return;
 	}
-	if (sender[0] == '\0' && j->kind == NOTICE_BOUNCE)
-		j->kind = NOTICE_DOUBLE;
 	if (j->nrecs > 0 && (sender[0] != '\0' || j->kind == NOTICE_DOUBLE))
 		address_letters(j);
 	write_next(j);

@@ -26,6 +26,16 @@ sbin_PROGRAMS += %D%/postcat %D%/postsuper
 %C%_postsuper_LDADD = $(LIBS_QUEUE) $(LIBS_IPC) $(LIBS_CONF) $(LIBS_SYS) \
 	$(LIBS_BASE) $(EVENT_LIBS)
 
+check_PROGRAMS += %D%/local_mail_test
+%C%_local_mail_test_SOURCES = %D%/local_mail_test.c
+%C%_local_mail_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_local_mail_test_LDADD = $(LIBS_QUEUE) $(LIBS_IPC) $(LIBS_SYS) \
+	$(LIBS_BASE) $(EVENT_LIBS) $(CHECK_LIBS)
+# It runs these as they are built.
+%C%_local_mail_test_DEPENDENCIES = $(%C%_local_mail_test_LDADD) \
+	%D%/sendmail %D%/postdrop %D%/postcat %D%/postsuper \
+	pickup/pickup bounce/bounce
+
 sbin_PROGRAMS += %D%/postqueue
 %C%_postqueue_SOURCES = %D%/postqueue.c
 %C%_postqueue_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)

@@ -306,7 +306,7 @@ main(int argc, char **argv)
 	const char	*dir = NULL;
 	int		 c, status = EX_OK;
 
-	tool_clean_fds();
+	tool_begin("postcat");
 	while ((c = getopt(argc, argv, "bc:defhnoqrs:v")) != -1)
 		switch (c) {
 		case 'b': p.show.body = true; break;
@@ -329,7 +329,7 @@ main(int argc, char **argv)
 		usage();
 	if (!p.show.body && !p.show.envelope && !p.show.header)
 		p.show.body = p.show.envelope = p.show.header = true;
-	tool_open(&p.t, "postcat", dir);
+	tool_open(&p.t, dir);
 	if (p.show.by_id)
 		q = open_queue(p.t.common.queue_directory);
 	for (char **arg = argv + optind; *arg != NULL; arg++) {

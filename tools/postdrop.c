@@ -197,7 +197,7 @@ main(int argc, char **argv)
 	struct rlimit	 core = { 0, 0 };
 	int		 c, fd;
 
-	tool_clean_fds();
+	tool_begin("postdrop");
 	(void)umask(0);
 	(void)setrlimit(RLIMIT_CORE, &core);
 	/* -r: answer by exit status, which is what we do anyway. */
@@ -216,7 +216,7 @@ main(int argc, char **argv)
 	if (argc > optind)
 		tool_fatal(EX_USAGE, "usage: %s [-c config_dir] [-rv]",
 		    argv[0]);
-	tool_open(&t, "postdrop", dir);
+	tool_open(&t, dir);
 	if (clearenv() != 0)
 		tool_fatal(EX_OSERR, "cannot clear the environment");
 	tool_chdir(&t);

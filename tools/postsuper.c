@@ -455,9 +455,9 @@ main(int argc, char **argv)
 	struct super	*s = mem_new(1, sizeof(*s));
 	const char	*dir;
 
-	tool_clean_fds();
+	tool_begin("postsuper");
 	dir = read_options(s, argc, argv);
-	tool_open(&s->t, "postsuper", dir);
+	tool_open(&s->t, dir);
 	s->names = argv + optind;
 	check_names(s->names);
 	check_user(s);

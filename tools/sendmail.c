@@ -454,9 +454,9 @@ main(int argc, char **argv)
 	struct sendmail_opts	 o = { .mode = MODE_DELIVER };
 	struct tool		 t;
 
-	tool_clean_fds();
+	tool_begin("sendmail");
 	read_options(&o, argc, argv);
-	tool_open(&t, "sendmail", o.config_dir);
+	tool_open(&t, o.config_dir);
 	if (o.report && o.notify == 0)
 		o.notify = NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY;
 	switch (o.mode) {

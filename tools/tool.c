@@ -44,10 +44,11 @@ tool_warn(const char *fmt, ...)
 }
 
 void
-tool_clean_fds(void)
+tool_begin(const char *name)
 {
 	struct stat	 st;
 
+	tool_name = name;
 	for (int fd = 0; fd < 3; fd++)
 		if (fstat(fd, &st) < 0 && open("/dev/null", O_RDWR) != fd)
 			_exit(EX_OSERR);
@@ -91,11 +92,10 @@ check_allowed(struct arena *a, const char *dir)
 }
 
 void
-tool_open(struct tool *t, const char *name, const char *dir)
+tool_open(struct tool *t, const char *dir)
 {
 	struct error	 err;
 
-	tool_name = name;
 	t->mem = arena_new();
 	if (dir == NULL)
 		dir = getenv("MAIL_CONFIG");

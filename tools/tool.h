@@ -15,14 +15,15 @@ struct tool {
 	struct conf_common	 common;
 };
 
-/* Descriptors 0 to 2 are open afterwards and nothing above them is. */
-void	 tool_clean_fds(void);
+/* First of all: name for complaints; descriptors 0 to 2 are open afterwards and
+ * nothing above them is. */
+void	 tool_begin(const char *name);
 
 /* Read main.cf in dir (NULL: $MAIL_CONFIG, else the built-in place).  Ends
  * the program with EX_CONFIG if it cannot.  In a set-gid program only the
  * built-in directory and those that its main.cf lists in
  * alternate_config_directories are accepted. */
-void	 tool_open(struct tool *t, const char *name, const char *dir);
+void	 tool_open(struct tool *t, const char *dir);
 
 /* The same words for every command: "name: fatal: text". */
 void	 tool_fatal(int status, const char *fmt, ...) NORETURN PRINTF(2, 3);
