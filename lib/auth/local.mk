@@ -26,3 +26,9 @@ check_PROGRAMS += %D%/account_test %D%/cred_test %D%/mech_test
 %C%_cred_test_LDADD = $(LIBS_AUTH) $(LIBS_BASE) $(AUTH_LIBS) $(CHECK_LIBS)
 %C%_mech_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_mech_test_LDADD = $(LIBS_AUTH) $(PURE_LIBS) $(AUTH_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/authdb_test
+%C%_authdb_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_authdb_test_LDADD = $(LIBS_AUTH) $(LIBS_MAP) $(LIBS_PROTO) $(LIBS_CONF) \
+	$(LIBS_SYS) $(LIBS_CODEC) $(LIBS_BASE) $(AUTH_LIBS) $(DB_LIBS) \
+	$(PCRE2_LIBS) $(CHECK_LIBS) $(EVENT_LIBS)
