@@ -154,9 +154,14 @@ run_tool(const char *input, size_t n, char **out, char *const *argv)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+static int
+run_text(const char *input, char **out, char *const *argv)
+{
+	return run_tool(input, strlen(input), out, argv);
+}
+
 #define RUN(input, out, ...) \
-	run_tool(input, strlen(input), out, \
-	    (char *const []){ __VA_ARGS__, NULL })
+	run_text(input, out, (char *const []){ __VA_ARGS__, NULL })
 #define S(lit)	((char *)(uintptr_t)(lit))
 
 struct names {

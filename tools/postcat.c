@@ -340,5 +340,6 @@ main(int argc, char **argv)
 			status = r;
 	}
 	queue_close(&q);
+	tool_close(&p.t);
 	return status;
 }

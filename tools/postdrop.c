@@ -226,5 +226,6 @@ main(int argc, char **argv)
 	    (uint64_t)t.common.message_size_limit : INT64_MAX);
 	finish(fd);
 	poke_pickup();
+	tool_close(&t);
 	return EX_OK;
 }

@@ -477,5 +477,10 @@ main(int argc, char **argv)
 			report("%s: %llu message%s", ops[i].total,
 			    (unsigned long long)s->counts[i],
 			    s->counts[i] == 1 ? "" : "s");
+	ipc_close(&s->qmgr);
+	loop_free(&s->loop);
+	queue_close(&s->queue);
+	tool_close(&s->t);
+	mem_free(&s);
 	return EX_OK;
 }

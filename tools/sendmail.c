@@ -376,11 +376,11 @@ read_header(const struct sendmail_opts *o, struct buf *section,
 
 static void
 put_envelope(struct submit *s, const struct tool *t,
-    const struct sendmail_opts *o, const struct rcpts *r)
+    const struct sendmail_opts *o, const char *sender, const struct rcpts *r)
 {
 	const char	*name = full_name(t, o);
 
-	submit_record(s, DROP_SENDER, slice_str(sender_of(t, o)));
+	submit_record(s, DROP_SENDER, slice_str(sender));
 	if (name[0] != '\0')
 		submit_record(s, DROP_FULLNAME, slice_str(name));
 	if (o->envid != NULL)
@@ -417,6 +417,7 @@ static int
 deliver(const struct tool *t, const struct sendmail_opts *o, char **args)
 {
 	struct rcpts	 r = { .mem = t->mem };
+	const char	*sender = sender_of(t, o);
 	struct buf	 section, rest, kept;
 	struct submit	*s;
 	char		*line = NULL;
@@ -435,7 +436,7 @@ deliver(const struct tool *t, const struct sendmail_opts *o, char **args)
 	}
 	check_rcpts(o, &r);
 	s = submit_begin(t);
-	put_envelope(s, t, o, &r);
+	put_envelope(s, t, o, sender, &r);
 	if (o->take_header) {
 		submit_content(s, buf_slice(&kept));
 		if (more)
@@ -445,6 +446,9 @@ deliver(const struct tool *t, const struct sendmail_opts *o, char **args)
 	while (more && read_line(o, &line, &size, &l))
 		submit_content(s, l);
 	free(line);
+	buf_clear(&section);
+	buf_clear(&kept);
+	buf_clear(&rest);
 	return submit_end(&s);
 }
 
@@ -453,6 +457,7 @@ main(int argc, char **argv)
 {
 	struct sendmail_opts	 o = { .mode = MODE_DELIVER };
 	struct tool		 t;
+	int			 status = EX_SOFTWARE;
 
 	tool_begin("sendmail");
 	read_options(&o, argc, argv);
@@ -461,9 +466,11 @@ main(int argc, char **argv)
 		o.notify = NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY;
 	switch (o.mode) {
 	case MODE_DELIVER:
-		return deliver(&t, &o, argv + optind);
+		status = deliver(&t, &o, argv + optind);
+		break;
 	case MODE_SMTP:
-		return smtp_serve(&t, &o, full_name(&t, &o));
+		status = smtp_serve(&t, &o, full_name(&t, &o));
+		break;
 	case MODE_LIST:
 		run_other(&t, "postqueue", "-p", NULL);
 		break;
@@ -481,5 +488,6 @@ main(int argc, char **argv)
 		run_other(&t, "postqueue", "-f", NULL);
 		break;
 	}
-	return EX_SOFTWARE;
+	tool_close(&t);
+	return status;
 }

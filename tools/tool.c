@@ -112,6 +112,13 @@ tool_open(struct tool *t, const char *dir)
 }
 
 void
+tool_close(struct tool *t)
+{
+	conf_free(&t->conf);
+	arena_free(&t->mem);
+}
+
+void
 tool_chdir(const struct tool *t)
 {
 	if (chdir(t->common.queue_directory) < 0)

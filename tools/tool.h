@@ -25,6 +25,8 @@ void	 tool_begin(const char *name);
  * alternate_config_directories are accepted. */
 void	 tool_open(struct tool *t, const char *dir);
 
+void	 tool_close(struct tool *t);
+
 /* The same words for every command: "name: fatal: text". */
 void	 tool_fatal(int status, const char *fmt, ...) NORETURN PRINTF(2, 3);
 void	 tool_warn(const char *fmt, ...) PRINTF(1, 2);
