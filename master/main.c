@@ -38,7 +38,7 @@ parse(struct master *m, struct options *o, int argc, char **argv)
 {
 	int	 c;
 
-	while ((c = getopt(argc, argv, "c:Cdistvw")) != -1) {
+	while ((c = getopt(argc, argv, "c:CdiPstvw")) != -1) {
 		switch (c) {
 		case 'c':
 			m->config_dir = optarg;
@@ -51,6 +51,10 @@ parse(struct master *m, struct options *o, int argc, char **argv)
 		case 's':
 			o->foreground = true;
 			break;
+		case 'P':	/* its parameters, for the build */
+			conf_print_rows("master", master_params,
+			    master_nparams);
+			exit(0);
 		case 't':
 			o->test_lock = true;
 			break;

@@ -131,6 +131,11 @@ int	 conf_service_time(const struct conf *c, const char *service,
 bool	 conf_each(const struct conf *c, size_t *at, const char **name_out,
 	    const char **value_out);
 
+/* Print rows for the build, one a line, separated by tabs: program, name,
+ * type, default, min, max, unit, choices, documentation. */
+void	 conf_print_rows(const char *program, const struct param *params,
+	    size_t n);
+
 /* Own addresses as inet_interfaces, proxy_interfaces and inet_protocols say:
  * "192.0.2.1 2001:db8::1". */
 const char	*conf_own_addresses(const struct conf *c, struct arena *a);

@@ -12,7 +12,8 @@ noinst_LIBRARIES += %D%/libconf.a
 	%D%/lines.c \
 	%D%/lines.h \
 	%D%/mastercf.c \
-	%D%/mastercf.h
+	%D%/mastercf.h \
+	%D%/rows.c
 
 check_PROGRAMS += %D%/conf_test %D%/mastercf_test
 %C%_conf_test_SOURCES = %D%/conf_test.c

@@ -14,39 +14,21 @@ const struct param daemon_params_table[] = {
 };
 const size_t	daemon_nparams = COUNT(daemon_params_table);
 
-static const char *const	type_names[] = {
-	[PARAM_STR] = "str", [PARAM_RAW] = "raw", [PARAM_BOOL] = "bool",
-	[PARAM_INT] = "int", [PARAM_TIME] = "time", [PARAM_SIZE] = "size",
-	[PARAM_ENUM] = "enum",
-};
-
-static void
-print_rows(const char *who, const struct param *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		printf("%s\t%s\t%s\t%s\t%" PRId64 "\t%" PRId64 "\t%.*s\t%s"
-		    "\t%s\n", who, p[i].name, type_names[p[i].type],
-		    p[i].def == NULL ? "" : p[i].def, p[i].min, p[i].max,
-		    p[i].unit != 0, &p[i].unit,
-		    p[i].choices == NULL ? "" : p[i].choices,
-		    p[i].doc == NULL ? "" : p[i].doc);
-}
-
 /* One row per parameter: program, name, type, default, min, max, unit,
  * choices, documentation.  Rows of the skeleton say "daemon", those that all
  * programs share "common". */
 void
 params_print(const struct daemon_desc *desc)
 {
-	print_rows(desc->name, desc->params, desc->nparams);
+	conf_print_rows(desc->name, desc->params, desc->nparams);
 	for (size_t i = 0; i < desc->nparts; i++)
-		print_rows(desc->name, desc->parts[i].params,
+		conf_print_rows(desc->name, desc->parts[i].params,
 		    *desc->parts[i].nparams);
 	if (desc->client_limit > 0)
 		printf("%s\t%s_client_limit\tint\t%" PRId64 "\t1\t1000000\t\t"
 		    "\tSessions that one process serves at a time; "
 		    "<service>_client_limit sets it for one service.\n",
 		    desc->name, desc->name, desc->client_limit);
-	print_rows("daemon", daemon_params_table, daemon_nparams);
-	print_rows("common", conf_common_params, conf_common_nparams);
+	conf_print_rows("daemon", daemon_params_table, daemon_nparams);
+	conf_print_rows("common", conf_common_params, conf_common_nparams);
 }
