@@ -28,7 +28,9 @@ export MAIL_CONFIG="$d" POSTHOUSE_PARAMS=conf/params.tsv
 out=$(tools/postconf -n 2>&1 >/dev/null)
 [ -z "$out" ] || { echo "shipped configuration: $out"; failed=1; }
 # As if an administrator had taken away every comment sign of a parameter.
-sed -n 's/^#\([a-z_]* = \)/\1/p' "$src/conf/main.cf" >>"$d/main.cf"
+sed -n 's/^#\([a-z_]* = \)/\1/p' "$src/conf/main.cf" |
+    if grep -q '^smtp-client' conf/params.tsv; then cat
+    else grep -v '^smtp_'; fi >>"$d/main.cf"
 out=$(tools/postconf -n 2>&1 >/dev/null)
 [ -z "$out" ] || { echo "suggested parameters: $out"; failed=1; }
 cp "$src/conf/aliases" "$d" && tools/postalias "hash:$d/aliases" || failed=1

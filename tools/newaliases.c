@@ -18,6 +18,7 @@ main(int argc, char **argv)
 	struct slice		 list, spec;
 	int			 ch;
 
+	tool_begin("newaliases");
 	while ((ch = getopt(argc, argv, "c:v")) != -1) {
 		if (ch == 'c')
 			dir = optarg;
@@ -27,7 +28,7 @@ main(int argc, char **argv)
 			return 1;
 		}
 	}
-	tool_open(&t, "newaliases", dir);
+	tool_open(&t, dir);
 	if (conf_fill(t.conf, tool_params, tool_nparams, t.mem, &conf,
 	    &err) < 0)
 		tool_fatal(1, "%s", err.text);

@@ -491,9 +491,10 @@ table_main(const struct table_kind *kind, int argc, char **argv)
 	int			 ch;
 	bool			 found;
 
+	tool_begin(kind->name);
 	while ((ch = getopt(argc, argv, kind->options)) != -1)
 		take_option(kind, ch, &o, &dir);
-	tool_open(&t, kind->name, dir);
+	tool_open(&t, dir);
 	if ((o.delete_key != NULL) + (o.query_key != NULL) + o.dump > 1)
 		tool_fatal(1, "use only one of -d, -q and -s");
 	if (optind == argc)
