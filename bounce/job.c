@@ -377,6 +377,10 @@ job_begin(void *daemon, struct ipc_request req, void *msg)
 	j->kind = (enum notice_kind)in->kind;
 	j->msg.fd = -1;
 	daemon_session_begin(daemon);
+	/* This one is still served; the next finds new tables. */
+	if (!daemon_draining(daemon) && (route_changed(j->b->route) ||
+	    intake_changed(j->b->intake)))
+		daemon_retire(daemon, "a table has changed");
 	if (in->kind > NOTICE_DOUBLE || !queue_id_ok(in->queue_id)) {
 		job_end(j, false, "bad request");
 		return;

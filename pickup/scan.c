@@ -10,6 +10,7 @@
 
 #include "sys/log.h"
 #include "sys/loop.h"
+#include "sys/sock.h"
 
 #define AT_ONCE		32
 #define LISTING_MAX	10000
@@ -59,6 +60,19 @@ list(struct pickup *p)
 
 static void	 schedule(struct pickup *p);
 
+/* Tables cannot be opened again without root.  A fresh process does it, and
+ * is wanted now: master starts one when somebody connects. */
+static void
+hand_over(struct pickup *p)
+{
+	struct error	 err;
+	int		 fd;
+
+	daemon_retire(p->d, "a table has changed");
+	if (sock_connect_unix("public/pickup", &fd, &err) == 0)
+		(void)close(fd);
+}
+
 static void
 run(void *arg)
 {
@@ -68,6 +82,10 @@ run(void *arg)
 	p->scheduled = false;
 	if (daemon_draining(p->d))
 		return;
+	if (route_changed(p->route) || intake_changed(p->intake)) {
+		hand_over(p);
+		return;
+	}
 	if (p->at == p->nnames && p->again)
 		list(p);
 	while (p->at < p->nnames && hash_count(p->under_way) < AT_ONCE) {

@@ -6,6 +6,16 @@ sbin_PROGRAMS += %D%/postdrop
 %C%_postdrop_LDADD = $(LIBS_QUEUE) $(LIBS_CONF) $(LIBS_SYS) $(LIBS_BASE) \
 	$(EVENT_LIBS)
 
+# Whoever sends mail may write to maildrop/ through postdrop, and ask qmgr
+# through postqueue.  Packages do this after installation.
+install-exec-hook:
+	@if test "`id -u`" = 0 && getent group posthouse-drop >/dev/null; then \
+		for p in postdrop postqueue; do \
+			chgrp posthouse-drop "$(DESTDIR)$(sbindir)/$$p" && \
+			chmod 2755 "$(DESTDIR)$(sbindir)/$$p" || exit 1; \
+		done; \
+	fi
+
 # sendmail is also mailq; it looks at its name.
 SENDMAIL_SOURCES = %D%/sendmail.c %D%/sendmail.h %D%/sendmail_header.c \
 	%D%/sendmail_smtp.c %D%/submit.c %D%/submit.h %D%/tool.c %D%/tool.h

@@ -2,9 +2,11 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -646,6 +648,42 @@ START_TEST(no_overwriting)
 }
 END_TEST
 
+/* A write that fails: there is no such message, and nothing is left. */
+START_TEST(disk_full)
+{
+	struct rlimit	 small = { 20000, 20000 };
+	char		*big = mem_new(1, 200000);
+	pid_t		 pid;
+	int		 status;
+
+	memset(big, 'x', 200000);
+	pid = fork();
+	if (pid == 0) {
+		struct queue_file	*f;
+		int			 r;
+
+		(void)signal(SIGXFSZ, SIG_IGN);
+		(void)setrlimit(RLIMIT_FSIZE, &small);
+		if (queue_file_new(q, &f, &err) < 0 ||
+		    queue_file_write(f, big, 200000, &err) == 0 ||
+		    queue_file_write(f, "x", 1, &err) == 0)
+			_exit(1);
+		r = queue_file_commit_now(&f, &sample, false, &err);
+		if (r == 0 || queue_file_new(q, &f, &err) < 0 ||
+		    queue_file_write(f, big, 30000, &err) < 0)
+			_exit(2);
+		/* Fits into the buffer, so that only the commit fails. */
+		r = queue_file_commit_now(&f, &sample, false, &err);
+		_exit(r == -1 && err.sys == EFBIG ? 0 : 3);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), 0);
+	ck_assert_int_eq(in_dir(QUEUE_TMP) + in_dir(QUEUE_NEW), 0);
+	mem_free(&big);
+}
+END_TEST
+
 START_TEST(sweep)
 {
 	struct queue_file	*f;
@@ -823,6 +861,7 @@ main(void)
 	tcase_add_test(t, async_commits);
 	tcase_add_test(t, abort_leaves_nothing);
 	tcase_add_test(t, no_overwriting);
+	tcase_add_test(t, disk_full);
 	tcase_add_test(t, sweep);
 	tcase_add_test(t, room);
 	tcase_add_test(t, killed_writer);
