@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* record.h - what the log keeps about a message, computed from its file. */
+#ifndef STORE_RECORD_H
+#define STORE_RECORD_H
+
+#include "base/arena.h"
+#include "store/box.h"
+
+/* Fill sizes, headers, structure and partial of m from the file; the bytes are
+ * in a. */
+int	 record_of(int fd, struct arena *a, struct box_msg *m,
+	    struct error *err) MUST_USE;
+
+/* The same from memory. */
+void	 record_of_bytes(struct slice message, struct arena *a,
+	    struct box_msg *m);
+
+/* Is this field always kept? */
+bool	 record_keeps(struct slice name);
+
+/* Whole message in memory, for parsing.  Free with record_unread(). */
+int	 record_read(int fd, struct slice *out, bool *mapped_out,
+	    struct error *err) MUST_USE;
+void	 record_unread(struct slice *s, bool mapped);
+
+/* Letters of a file name's flags ("...:2,FS") as STORE_... bits and keyword
+ * letters as bits 0..25. */
+uint32_t record_name_flags(struct slice name, uint64_t *letters_out);
+/* "<dir>/<base of name>[:2,...]" with these flags; other letters and what
+ * follows them in the old name stay. */
+void	 record_name(struct buf *out, struct slice name, uint32_t flags,
+	    uint64_t keywords);
+/* The part before ":", without directory. */
+struct slice	 record_base(struct slice name);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* view_int.h - between the files of the view. */
+#ifndef STORE_VIEW_INT_H
+#define STORE_VIEW_INT_H
+
+#include "store/box.h"
+#include "store/store_int.h"
+#include "store/view.h"
+#include "store/watch.h"
+
+struct uid_range {
+	uint32_t	 from, to;	/* inclusive */
+};
+
+struct view {
+	struct store_user *user;
+	char		*name;
+	bool		 readonly;
+	struct box	 box;
+	/* Messages by sequence number: the box's records before `visible`,
+	 * without those in `gone` (ascending indexes). */
+	size_t		 visible;
+	struct idxs	 gone;
+	uint32_t	 uidvalidity;	/* when it was opened */
+	struct uid_range *recent;
+	size_t		 nrecent;
+	uint32_t	 told_recent;
+	unsigned int	 told_keywords;
+	bool		 dead;		/* mailbox deleted or made anew */
+	struct idxs	 touched;	/* UIDs whose names are behind */
+	struct watch	 watch;
+};
+
+/* Index of a record / back (0: not visible). */
+size_t	 view_index(const struct view *v, uint32_t seq);
+uint32_t view_seq_of(const struct view *v, size_t i);
+
+/* After anything that may have reloaded the box. */
+void	 view_remap(struct view *v);
+
+/* Merge foreign changes if there are any. */
+int	 view_merge(struct view *v, bool force, struct error *err) MUST_USE;
+
+/* Transaction with remapped indexes. */
+int	 view_begin(struct view *v, struct error *err) MUST_USE;
+
+void	 view_list_put(struct idxs *x, size_t i);
+
+/* Rename files whose flags changed. */
+void	 view_sync_names(struct view *v);
+
+#endif
