@@ -132,6 +132,25 @@ class_bits(const unsigned char *addr)
 	return addr[0] < 192 ? 16 : 24;
 }
 
+/* One word of a list, whole? */
+static bool
+has_word(struct slice list, struct slice word)
+{
+	struct slice	w;
+
+	while (slice_word(&list, " ", &w))
+		if (slice_ieq(w, word))
+			return true;
+	return false;
+}
+
+static void
+add_word(struct buf *out, const char *text)
+{
+	if (!has_word(buf_slice(out), slice_str(text)))
+		buf_addf(out, "%s%s", buf_len(out) > 0 ? " " : "", text);
+}
+
 /* "192.0.2.0/24 " or "[2001:db8::]/64 ", host bits cleared. */
 static void
 add_network(struct buf *out, const struct ifaddrs *i, const char *style)
@@ -163,8 +182,39 @@ add_network(struct buf *out, const struct ifaddrs *i, const char *style)
 		return;
 	snprintf(net, sizeof(net), family == AF_INET ? "%s/%d" : "[%s]/%d",
 	    text, bits);
-	if (slice_search(buf_slice(out), slice_str(net)) < 0)
-		buf_addf(out, "%s%s", buf_len(out) > 0 ? " " : "", net);
+	add_word(out, net);
+}
+
+/* Addresses that inet_interfaces names and no interface has as its own: all
+ * of 127.0.0.0/8 can be listened on. */
+static void
+add_named(const char *interfaces, const char *protocols, bool networks,
+    struct buf *out)
+{
+	struct slice	s = slice_str(interfaces), word;
+
+	while (slice_word(&s, ", \t\r\n", &word)) {
+		char		text[INET6_ADDRSTRLEN + 8], plain[64];
+		unsigned char	addr[16];
+		int		family;
+
+		if (word.len > 2 && word.p[0] == '[')
+			word = slice_of(word.p + 1, word.len - 2);
+		if (word.len >= sizeof(plain))
+			continue;
+		snprintf(plain, sizeof(plain), "%.*s", SLICE_ARG(word));
+		family = strchr(plain, ':') != NULL ? AF_INET6 : AF_INET;
+		if (inet_pton(family, plain, addr) != 1 ||
+		    !protocol_used(protocols, family))
+			continue;
+		if (!networks)
+			add_word(out, plain);
+		else if (slice_search(buf_slice(out), word) < 0) {
+			snprintf(text, sizeof(text), family == AF_INET ?
+			    "%.45s/32" : "[%.45s]/128", plain);
+			add_word(out, text);
+		}
+	}
 }
 
 /* Append the networks of the selected own addresses, or with style NULL the
@@ -199,10 +249,10 @@ own(struct conf_expansion *x, int depth, const char *style, struct buf *out)
 		if (style != NULL)
 			add_network(out, i, style);
 		else
-			buf_addf(out, "%s%s", buf_len(out) > 0 ? " " : "",
-			    numeric);
+			add_word(out, numeric);
 	}
 	freeifaddrs(all);
+	add_named(interfaces, protocols, style != NULL, out);
 }
 
 static const char *

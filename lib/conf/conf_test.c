@@ -417,6 +417,53 @@ START_TEST(test_common)
 }
 END_TEST
 
+static const struct {
+	const char	*text, *own, *networks;
+} owns[] = {
+	{ "inet_interfaces = 127.0.0.1", "127.0.0.1", "127.0.0.1/32" },
+	{ "inet_interfaces = 127.0.0.1, 127.1.2.3", "127.0.0.1 127.1.2.3",
+	    "127.0.0.1/32 127.1.2.3/32" },
+	{ "inet_interfaces = 127.1.2.3, [2001:db8::1]\n"
+	    "proxy_interfaces = 192.0.2.1", "127.1.2.3 2001:db8::1 192.0.2.1",
+	    "127.1.2.3/32 [2001:db8::1]/128" },
+	{ "inet_interfaces = 127.1.2.3, [2001:db8::1]\n"
+	    "inet_protocols = ipv6", "2001:db8::1", "[2001:db8::1]/128" },
+	{ "inet_interfaces = loopback-only\ninet_protocols = ipv4\n"
+	    "mynetworks_style = class", "127.0.0.1", "127.0.0.0/8" },
+	{ "inet_interfaces = host.example.com", "", "" },
+};
+
+START_TEST(test_own)
+{
+	struct conf	*c = parsed(owns[_i].text);
+	struct arena	*a = arena_new();
+
+	conf_know(c, conf_common_params, conf_common_nparams);
+	ck_assert_str_eq(conf_own_addresses(c, a), owns[_i].own);
+	ck_assert_str_eq(conf_value(c, a, "mynetworks"), owns[_i].networks);
+	arena_free(&a);
+	conf_free(&c);
+}
+END_TEST
+
+/* Every prefix of a good file is good or refused with words. */
+START_TEST(test_every_cut)
+{
+	const char	*text = grammar[_i].text;
+
+	for (size_t n = 0; n <= strlen(text); n++) {
+		struct conf	*c = conf_new();
+		struct error	 err = { .text = "" };
+		char		*cut = strndup(text, n);
+
+		if (conf_parse(c, slice_of(cut, n), "main.cf", &err) < 0)
+			ck_assert(err.text[0] != '\0');
+		free(cut);
+		conf_free(&c);
+	}
+}
+END_TEST
+
 START_TEST(test_load)
 {
 	char		 dir[] = "/tmp/conf_test.XXXXXX", path[64];
@@ -482,6 +529,8 @@ main(void)
 	tcase_add_test(t, test_service);
 	tcase_add_loop_test(t, test_time, 0, COUNT(times));
 	tcase_add_test(t, test_common);
+	tcase_add_loop_test(t, test_own, 0, COUNT(owns));
+	tcase_add_loop_test(t, test_every_cut, 0, COUNT(grammar));
 	tcase_add_test(t, test_load);
 	tcase_add_test(t, test_line_numbers);
 	suite_add_tcase(s, t);

@@ -159,6 +159,51 @@ START_TEST(test_every_cut)
 }
 END_TEST
 
+/* The forms that a Postfix master.cf has: all are read, whatever of it is
+ * then started. */
+static const char	stock[] =
+"smtp      inet  n       -       y       -       -       smtpd\n"
+"#smtp      inet  n       -       y       -       1       postscreen\n"
+"#smtpd     pass  -       -       y       -       -       smtpd\n"
+"submission inet n       -       y       -       -       smtpd\n"
+"  -o syslog_name=postfix/submission\n"
+"  -o smtpd_tls_security_level=encrypt\n"
+"#  -o smtpd_client_restrictions=\n"
+"  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject\n"
+"pickup    unix  n       -       y       60      1       pickup\n"
+"cleanup   unix  n       -       y       -       0       cleanup\n"
+"qmgr      unix  n       -       n       300     1       qmgr\n"
+"tlsmgr    unix  -       -       y       1000?   1       tlsmgr\n"
+"rewrite   unix  -       -       y       -       -       trivial-rewrite\n"
+"relay     unix  -       -       y       -       -       smtp\n"
+"        -o syslog_name=postfix/$service_name\n"
+"#       -o smtp_helo_timeout=5 -o smtp_connect_timeout=5\n"
+"local     unix  -       n       n       -       -       local\n"
+"postlog   unix-dgram n  -       n       -       1       postlogd\n"
+"maildrop  unix  -       n       n       -       -       pipe\n"
+"  flags=DRXhu user=vmail argv=/usr/bin/maildrop -d ${recipient}\n"
+"mailman   unix  -       n       n       -       -       pipe\n"
+"  flags=FRX user=list argv=/usr/lib/mailman/bin/postfix-to-mailman.py\n"
+"  ${nexthop} ${user}\n";
+
+START_TEST(test_stock)
+{
+	struct arena		*a = arena_new();
+	struct master_cf	 cf;
+	struct error		 err = { .text = "" };
+
+	ck_assert_msg(mastercf_parse(slice_str(stock), "master.cf", 100,
+	    false, a, &cf, &err) == 0, "%s", err.text);
+	ck_assert_int_eq(cf.count, 12);
+	ck_assert_str_eq(cf.services[1].overrides[2],
+	    "smtpd_relay_restrictions=permit_sasl_authenticated,reject");
+	ck_assert_str_eq(cf.services[7].overrides[0],
+	    "syslog_name=postfix/$service_name");
+	ck_assert_str_eq(cf.services[11].args[3], "${nexthop}");
+	arena_free(&a);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -170,6 +215,7 @@ main(void)
 	tcase_add_loop_test(t, test_good, 0, COUNT(good));
 	tcase_add_loop_test(t, test_wrong, 0, COUNT(wrong));
 	tcase_add_loop_test(t, test_every_cut, 0, COUNT(good));
+	tcase_add_test(t, test_stock);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

@@ -94,7 +94,12 @@ add_one(struct match_list *l, struct slice word, bool negate,
 	i = arena_alloc(l->mem, sizeof(*i));
 	i->name = name;
 	i->negate = negate;
-	if (name[0] != '[' && strchr(name, ':') != NULL) {
+	/* "2001:db8::/32" without brackets would be a table in Postfix; there
+	 * is no table type that looks like an address. */
+	if (l->kind == MATCH_HOST && strchr(name, ':') != NULL &&
+	    cidr_parse(word, &i->net, NULL) == 0) {
+		i->kind = ITEM_NET;
+	} else if (name[0] != '[' && strchr(name, ':') != NULL) {
 		i->kind = ITEM_TABLE;
 		if (map_open_lenient(name, env, depth + 1, &i->map,
 		    err) < 0)
