@@ -320,5 +320,5 @@ queue_sweep_tmp(struct queue *q, usec_t age)
 int
 queue_sync_dir(struct queue *q, enum queue_dir dir, struct error *err)
 {
-	return file_sync_dir(q->dirs[dir], err);
+	return sync_dir(q->dirs[dir], queue_dir_names[dir], err);
 }

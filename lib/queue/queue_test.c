@@ -377,6 +377,7 @@ START_TEST(moves)
 	ck_assert_int_eq(queue_move(q, id, QUEUE_NEW, QUEUE_CUR, &err), -1);
 	ck_assert_int_eq(queue_remove(q, id, QUEUE_CUR, &err), 0);
 	ck_assert_int_eq(queue_remove(q, id, QUEUE_CUR, &err), 0);
+	ck_assert_int_eq(queue_sync_dir(q, QUEUE_CUR, &err), 0);
 	/* There, but not under its own name. */
 	ck_assert_int_eq(open_msg(id, &m), QUEUE_BAD);
 }
