@@ -21,3 +21,14 @@ imapd_objects = \
 	%D%/worker.c
 noinst_LIBRARIES += %D%/libimapd.a
 %C%_libimapd_a_SOURCES = $(imapd_objects)
+imapd_libs = %D%/libimapd.a $(LIBS_STORE) $(LIBS_PROTO) $(LIBS_NET) \
+	$(LIBS_MAIL) $(DAEMON_LIBS) $(OPENSSL_LIBS) $(IDN2_LIBS)
+
+daemon_PROGRAMS += %D%/imapd
+%C%_imapd_SOURCES = %D%/main.c
+%C%_imapd_LDADD = $(imapd_libs)
+
+# A session without login, for tests.
+noinst_PROGRAMS += %D%/imapd_pipe
+%C%_imapd_pipe_SOURCES = %D%/imapd_pipe.c
+%C%_imapd_pipe_LDADD = $(imapd_libs)
