@@ -325,6 +325,8 @@ file_sent(void *arg, int result)
 	struct session	*s = arg;
 
 	session_enter(s);
+	s->sends = false;
+	loop_timer_stop(s->timer);
 	if (result < 0)
 		broken(s, "message file is shorter than it was");
 	else if (!s->closing && s->cmd != NULL)
@@ -348,6 +350,7 @@ send_body(struct fetch *x, struct session *s)
 		x->left = 0;
 		stream_send_file(s->stream, x->src.body.fd, at, all,
 		    file_sent, s);
+		session_sends(s);
 		return RUN_WAIT_EVENT;
 	}
 	p = buf_space(session_out(s), n);

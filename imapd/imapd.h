@@ -114,6 +114,9 @@ struct session {
 	struct append		*append;	/* APPEND under way */
 	bool			 idling, changed;
 	bool			 condstore;
+	bool			 sends;		/* a file, by the stream */
+	uint64_t		 sent;		/* bytes when last looked at */
+	bool			 stalled;	/* commands wait for output */
 	bool			 closing;	/* freed when ops is 0 */
 	int			 ops;		/* store operations under way */
 	int			 busy;		/* inside an entry point */
@@ -160,6 +163,9 @@ struct buf	*session_out(struct session *s);
 
 /* Enough output waits: producers return RUN_WAIT_OUTPUT. */
 bool	 session_full(struct session *s);
+
+/* A file is being sent: watch that the client reads it. */
+void	 session_sends(struct session *s);
 
 /* Run session_process() / the command's more() from the loop, after others
  * had their turn. */

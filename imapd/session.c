@@ -136,7 +136,8 @@ process_some(struct session *s)
 	struct slice	 in = input(s), rest = in;
 	enum imap_take	 t;
 
-	if (s->closing || (s->cmd != NULL && !s->idling) || in.len == 0)
+	if (s->closing || (s->cmd != NULL && !s->idling) || in.len == 0 ||
+	    session_full(s))
 		return false;
 	if (append_wants(s)) {
 		take(s, append_feed(s, in));
@@ -165,11 +166,18 @@ process_some(struct session *s)
 void
 session_process(struct session *s)
 {
-	while (process_some(s))
-		;
+	do {
+		while (process_some(s))
+			;
+		stream_flush(s->stream);
+	} while (!session_full(s) && process_some(s));
 	if (s->closing)
 		return;
-	if (s->cmd != NULL && !s->idling)
+	/* Who sends commands must read the answers. */
+	s->stalled = s->cmd == NULL && session_full(s);
+	if (s->stalled)
+		loop_timer_set(s->timer, s->worker->conf->output_timeout);
+	if ((s->cmd != NULL && !s->idling) || s->stalled)
 		stream_pause(s->stream);
 	else
 		stream_resume(s->stream);
@@ -197,6 +205,10 @@ on_drained(void *arg)
 		command_continue(s);
 	else if (s->idling)
 		idle_more(s);
+	else if (s->stalled) {
+		loop_timer_stop(s->timer);
+		session_process(s);
+	}
 	session_leave(s);
 }
 
@@ -227,13 +239,23 @@ static const struct stream_ops	ops = {
 	.ended = on_ended,
 };
 
+void
+session_sends(struct session *s)
+{
+	s->sends = true;
+	s->sent = stream_bytes_out(s->stream);
+	loop_timer_set(s->timer, s->worker->conf->output_timeout);
+}
+
 static void
 on_timer(void *arg)
 {
 	struct session	*s = arg;
 
 	session_enter(s);
-	if (s->cmd != NULL && s->cmd->waits_output)
+	if (s->sends && stream_bytes_out(s->stream) > s->sent)
+		session_sends(s);	/* slow, but reading */
+	else if (s->sends || s->stalled || (s->cmd != NULL && s->cmd->waits_output))
 		session_end(s, "Client does not read its answers");
 	else if (s->idling)
 		idle_timer(s);

@@ -200,6 +200,31 @@ class Commands(Base):
         c.send("w APPEND INBOX {99999999999+}\r\n")
         self.assertTrue(c.response().startswith(b"* BYE [TOOBIG]"))
 
+    def test_flood(self):
+        """Commands that nobody reads the answers of: the server stops
+        reading, and goes on when the client does."""
+        c = self.raw()
+        sent = 0
+        c.sock.settimeout(0.5)
+        data = b"a CAPABILITY\r\n" * 1000
+        try:
+            while sent < 100 << 20:
+                sent += c.sock.send(data[sent % len(data):])
+        except TimeoutError:
+            pass
+        self.assertLess(sent, 10 << 20)
+        c.sock.settimeout(20)
+        for _ in range(sent // 14):
+            c.response()
+            self.assertTrue(c.response().startswith(b"a OK"))
+
+    def test_stalled(self):
+        c = self.raw("imapd_output_timeout=1s")
+        c.append("INBOX", MSG + b"x\r\n" * 2000000)
+        c.cmd("SELECT INBOX")
+        c.send("a FETCH 1 BODY[]\r\n")
+        self.assertEqual(c.proc.wait(10), 0)
+
     def test_deep(self):
         c = self.raw()
         c.append("INBOX", MSG)
@@ -406,8 +431,7 @@ class Messages(Base):
         self.assertEqual(section("1", 2), text)
         self.assertEqual(section("HEADER.FIELDS (X-Odd)", 2),
                          "X-Odd: one\r\n\r\n")
-        self.assertEqual(section("]<5.7", 1) if False else
-                         c.cmd("FETCH 1 BODY.PEEK[]<5.7>")[0],
+        self.assertEqual(c.cmd("FETCH 1 BODY.PEEK[]<5.7>")[0],
                          "* 1 FETCH (BODY[]<5> {7}\r\n%s)" % multi[5:12])
         self.assertEqual(c.cmd("FETCH 1 BODY.PEEK[]<99999.7>")[0],
                          "* 1 FETCH (BODY[]<99999> {0}\r\n)")
@@ -559,9 +583,8 @@ class Searches(Base):
                 ("BODY fred", ""), ("BODY \"bold word\"", "2"),
                 ("BODY ole", "2"), ("BODY inner", "2"),
                 ("BODY {5+}\r\ncaf\u00c3\u0089", "2"),
-                ("CHARSET UTF-8 SUBJECT {8+}\r\ngr\u00c3\u00bc\u00c3\u009fe"[:0]
-                 + "CHARSET UTF-8 SUBJECT {7+}\r\nGR\u00c3\u009c\u00c3\u009fE",
-                 "2"),
+                ("CHARSET UTF-8 SUBJECT {7+}\r\n"
+                 "GR\u00c3\u009c\u00c3\u009fE", "2"),
                 ("CHARSET UTF-8 TEXT {9+}\r\n" +
                  "\u65e5\u672c\u8a9e".encode().decode("latin-1"), "3"),
                 ("(SEEN OLDER 5) NOT YOUNGER 5", "1"),
