@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "imapd/imapd.h"
 #include "sys/log.h"
 #include "sys/sock.h"
@@ -60,8 +61,13 @@ main(int argc, char **argv)
 		log_fatal("%s", err.text);
 	close(0);
 	loop_run(loop);
-	store_free(&w->store);
 	for (int i = 0; i < 10; i++)	/* what is left to be sent */
 		loop_once(loop, MSECS(10));
+	store_free(&w->store);
+	mem_free(&w);
+	syncer_free(&sy);
+	loop_free(&loop);
+	conf_free(&conf);
+	arena_free(&mem);
 	return EXIT_SUCCESS;
 }

@@ -32,3 +32,5 @@ daemon_PROGRAMS += %D%/imapd
 noinst_PROGRAMS += %D%/imapd_pipe
 %C%_imapd_pipe_SOURCES = %D%/imapd_pipe.c
 %C%_imapd_pipe_LDADD = $(imapd_libs)
+TESTS += %D%/session_test.sh
+EXTRA_DIST += %D%/session_test.sh %D%/session_test.py
