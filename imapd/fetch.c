@@ -285,7 +285,10 @@ mark_seen(struct fetch *x, struct session *s)
 {
 	struct view_store	 st = { .op = VIEW_FLAGS_ADD,
 				    .flags = STORE_SEEN,
-				    .unchanged_since = UINT64_MAX };
+				    .unchanged_since = UINT64_MAX,
+				    /* RFC 7162 3.2: told with MODSEQ, which
+				     * is known only now. */
+				    .report = s->condstore };
 	size_t			 nfailed;
 	struct error		 err;
 
