@@ -304,7 +304,7 @@ load(struct box *b, struct error *err)
 
 	box_unload(b);
 	log_close(&b->log);
-	o = log_open(&b->log, b->dirfd, err);
+	o = log_attach(&b->log, b->dirfd, err);
 	if (o == LOG_ERROR)
 		return -1;
 	if (o != LOG_OPENED)

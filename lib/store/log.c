@@ -66,7 +66,7 @@ header_good(const struct log_header *h)
 }
 
 enum log_open
-log_open(struct log *l, int dirfd, struct error *err)
+log_attach(struct log *l, int dirfd, struct error *err)
 {
 	struct stat	st;
 

@@ -123,7 +123,7 @@ enum log_open { LOG_OPENED, LOG_MISSING, LOG_DAMAGED, LOG_ERROR };
 
 /* Open the log in dirfd.  DAMAGED: header unreadable (the file is open all the
  * same, so that it can be locked). */
-enum log_open	 log_open(struct log *l, int dirfd, struct error *err)
+enum log_open	 log_attach(struct log *l, int dirfd, struct error *err)
 		    MUST_USE;
 void	 log_close(struct log *l);
 

@@ -440,7 +440,7 @@ rebuild(struct box *b, struct error *err)
 	/* Somebody may have done it while we waited. */
 	box_unload(b);
 	log_close(&b->log);
-	o = log_open(&b->log, b->dirfd, err);
+	o = log_attach(&b->log, b->dirfd, err);
 	if (o == LOG_OPENED || o == LOG_DAMAGED) {
 		r = log_lock(&b->log, err);
 		if (r == 0 && o == LOG_OPENED) {
