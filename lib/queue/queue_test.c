@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -764,6 +766,116 @@ START_TEST(killed_writer_readable)
 END_TEST
 
 /*
+ * Killed at every system call of a commit, one after the other.
+ */
+
+static void
+commit_and_tell(int fd)
+{
+	struct queue_file	*f;
+
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
+		_exit(77);
+	(void)raise(SIGSTOP);
+	if (queue_file_new(q, &f, &err) < 0 ||
+	    queue_file_write(f, body, sizeof(body) - 1, &err) < 0 ||
+	    queue_file_commit_now(&f, &sample, false, &err) < 0)
+		_exit(1);
+	(void)!write(fd, "250", 3);
+	_exit(0);
+}
+
+/* Let the child make n steps into or out of system calls.  False: it ended
+ * before. */
+static bool
+step(pid_t pid, int n)
+{
+	int	status;
+
+	for (int i = 0; i < n; i++) {
+		ck_assert_int_eq(ptrace(PTRACE_SYSCALL, pid, NULL, NULL), 0);
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		if (WIFEXITED(status)) {
+			ck_assert_int_eq(WEXITSTATUS(status), 0);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Whatever is in new/ is whole, or not declared complete. */
+static int
+whole_messages(void)
+{
+	struct queue_msg	 m;
+	struct arena		*mem = arena_new();
+	int			 n = 0;
+	DIR			*d = fdopendir(openat(q->dirs[QUEUE_NEW], ".",
+	    O_RDONLY | O_DIRECTORY));
+	struct dirent		*e;
+
+	while ((e = readdir(d)) != NULL) {
+		enum queue_read	r;
+
+		if (!queue_id_ok(e->d_name))
+			continue;
+		r = queue_msg_open(q, QUEUE_NEW, e->d_name, false, true, mem,
+		    &m, &err);
+		ck_assert_msg(r == QUEUE_OK || r == QUEUE_INCOMPLETE, "%s",
+		    err.text);
+		n += r == QUEUE_OK;
+		queue_msg_close(&m);
+	}
+	(void)closedir(d);
+	arena_free(&mem);
+	return n;
+}
+
+START_TEST(killed_at_every_step)
+{
+	bool	alive = true;
+	int	before_ack = 0, steps = 0;
+
+	while (alive) {
+		char	said[4] = "";
+		int	fds[2], status, n;
+		pid_t	pid;
+
+		ck_assert_int_eq(pipe(fds), 0);
+		pid = fork();
+		if (pid == 0)
+			commit_and_tell(fds[1]);
+		(void)close(fds[1]);
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+			/* No tracing in this place, so no steps. */
+			(void)close(fds[0]);
+			return;
+		}
+		alive = step(pid, ++steps);
+		if (alive) {
+			ck_assert_int_eq(kill(pid, SIGKILL), 0);
+			ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		}
+		n = whole_messages();
+		/* Said means done; done and not said is a duplicate. */
+		if (read(fds[0], said, 3) == 3)
+			ck_assert_int_eq(n, 1);
+		else
+			before_ack += n;
+		(void)close(fds[0]);
+		(void)queue_sweep_tmp(q, -SECS(100));
+		ck_assert_int_eq(in_dir(QUEUE_TMP), 0);
+		ck_assert_int_eq(queue_each(q, QUEUE_NEW, rm_one,
+		    &q->dirs[QUEUE_NEW], &err), 0);
+	}
+	/* create, write, rename, fchmod, fsync, close, in and out. */
+	ck_assert_int_gt(steps, 12);
+	ck_assert_int_gt(before_ack, 0);
+}
+END_TEST
+
+/*
  * Delivery log.
  */
 
@@ -867,6 +979,7 @@ main(void)
 	tcase_add_test(t, room);
 	tcase_add_test(t, killed_writer);
 	tcase_add_test(t, killed_writer_readable);
+	tcase_add_test(t, killed_at_every_step);
 	tcase_add_test(t, log_round_trip);
 	tcase_add_test(t, log_torn);
 	suite_add_tcase(s, t);
