@@ -534,6 +534,43 @@ START_TEST(test_match_file)
 }
 END_TEST
 
+/* Tables opened before chroot answer behind it. */
+START_TEST(test_chroot)
+{
+	struct map	*m[3];
+	struct error	 err;
+	struct arena	*a = arena_new();
+	const char	*value;
+	static const char *const	keys[] = { "root", "root", "key" };
+
+	if (geteuid() != 0)
+		return;
+	write_db("hash", "t", 0, "value");
+	ck_assert_int_eq(map_open("unix:passwd.byname", NULL, &m[0], &err), 0);
+	ck_assert_int_eq(map_open("unix:group.byname", NULL, &m[1], &err), 0);
+	ck_assert_int_eq(map_open("hash:t", NULL, &m[2], &err), 0);
+	/* Each test has a process of its own, unless a debugger wants it
+	 * otherwise; then the way out is kept. */
+	int	out = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	ck_assert_int_eq(chroot(dir), 0);
+	ck_assert_int_eq(chdir("/"), 0);
+	for (size_t i = 0; i < COUNT(m); i++) {
+		ck_assert_int_eq(map_get(m[i], slice_str(keys[i]), a, &value,
+		    &err), MAP_FOUND);
+		ck_assert_int_eq(map_get(m[i], slice_str("no-such-name"), a,
+		    &value, &err), MAP_NONE);
+		ck_assert(!map_changed(m[i]));
+		map_close(&m[i]);
+	}
+	ck_assert_int_eq(fchdir(out), 0);
+	ck_assert_int_eq(chroot("."), 0);
+	ck_assert_int_eq(chdir(dir), 0);
+	close(out);
+	arena_free(&a);
+}
+END_TEST
+
 /* Keys that no table can hold. */
 START_TEST(test_bounds)
 {
@@ -577,6 +614,7 @@ main(void)
 	tcase_add_loop_test(t, test_split, 0, COUNT(splits));
 	tcase_add_loop_test(t, test_match, 0, COUNT(matches));
 	tcase_add_test(t, test_match_file);
+	tcase_add_test(t, test_chroot);
 	tcase_add_test(t, test_bounds);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
