@@ -274,6 +274,357 @@ START_TEST(two_sessions)
 }
 END_TEST
 
+struct waiting {
+	bool			 ran;
+	struct store_done	 r;
+};
+
+static void
+done_cb(void *arg, const struct store_done *r)
+{
+	struct waiting	*w = arg;
+
+	ck_assert(!w->ran);
+	w->ran = true;
+	w->r = *r;
+}
+
+static void
+wait_for(bool *flag)
+{
+	usec_t	end = clock_mono() + SECS(20);
+
+	while (!*flag && clock_mono() < end)
+		loop_once(loop, MSECS(50));
+	ck_assert(*flag);
+}
+
+START_TEST(async_delivery)
+{
+	enum { N = 200 };
+	static struct waiting	 w[N];
+	char			 seen[N + 1] = { 0 };
+	struct view		*v;
+	struct store_status	 st;
+
+	memset(w, 0, sizeof(w));
+	for (int i = 0; i < N; i++) {
+		char			*text = message(i);
+		struct store_delivery	 d = { .size = strlen(text) };
+
+		d.fd = temp_fd(text, d.size);
+		store_deliver(user, &d, done_cb, &w[i]);
+		close(d.fd);
+		ck_assert(!w[i].ran);
+	}
+	for (int i = 0; i < N; i++) {
+		wait_for(&w[i].ran);
+		ck_assert_int_eq(w[i].r.fail, STORE_OK);
+		ck_assert(w[i].r.uid >= 1 && w[i].r.uid <= N);
+		ck_assert(!seen[w[i].r.uid]);
+		seen[w[i].r.uid] = 1;
+	}
+	v = open_view("INBOX");
+	ck_assert_uint_eq(view_count(v), N);
+	/* The UID that was told is the one of that message. */
+	for (int i = 0; i < N; i += 17)
+		ck_assert(strstr(body_of(v, view_seq(v, w[i].r.uid)),
+		    arena_printf(mem, "Body %d\r\n", i)) != NULL);
+	view_close(&v);
+	ck_assert(store_status(user, "INBOX", &st, &fail, &err) == 0);
+	ck_assert_uint_eq(st.messages, N);
+}
+END_TEST
+
+START_TEST(append_copy_move)
+{
+	struct view_append	*p;
+	struct view		*v, *t;
+	struct waiting		 w = { .ran = false }, w2 = w, w3 = w;
+	static const char *const keys[] = { "$Junk", "Custom", NULL };
+	const uint32_t		 both[] = { 1, 2 };
+	struct view_msg		 m;
+	struct view_changes	 c;
+	unsigned int		 n;
+
+	ck_assert(view_append_new(user, "Nope", &p, &fail, &err) < 0);
+	ck_assert_int_eq(fail, STORE_NO_MAILBOX);
+	ck_assert(store_create(user, "A/B", 0, &fail, &err) == 0);
+	ck_assert(view_append_new(user, "A/B", &p, &fail, &err) == 0);
+	for (int i = 0; i < 2; i++) {
+		ck_assert(view_append_begin(p, STORE_SEEN | STORE_DRAFT, keys,
+		    SECS(1000000 + i), &err) == 0);
+		/* Bare LF becomes CRLF, however it is cut. */
+		ck_assert(view_append_write(p, "Subject: x\r", 11, &err) == 0);
+		ck_assert(view_append_write(p, "\n\nbody\n", 7, &err) == 0);
+		ck_assert(view_append_end(p, &err) == 0);
+	}
+	view_append_commit(&p, done_cb, &w);
+	wait_for(&w.ran);
+	ck_assert_int_eq(w.r.fail, STORE_OK);
+	ck_assert_uint_eq(w.r.uid, 1);
+	ck_assert_uint_eq(w.r.uid_count, 2);
+	v = open_view("A/B");
+	ck_assert_uint_eq(w.r.uidvalidity, view_uidvalidity(v));
+	ck_assert_str_eq(body_of(v, 1), "Subject: x\r\n\r\nbody\r\n");
+	view_get(v, 2, &m);
+	ck_assert_uint_eq(m.flags, STORE_SEEN | STORE_DRAFT);
+	ck_assert(m.internaldate == SECS(1000001));
+	ck_assert(view_keyword_find(v, SLICE_LIT("custom"), &n));
+	ck_assert((m.keywords >> n & 1) != 0);
+	(void)deliver(1);
+	view_copy(v, both, 2, "INBOX", false, done_cb, &w2);
+	wait_for(&w2.ran);
+	ck_assert_int_eq(w2.r.fail, STORE_OK);
+	ck_assert_uint_eq(w2.r.uid, 2);
+	ck_assert_uint_eq(w2.r.uid_count, 2);
+	t = open_view("INBOX");
+	ck_assert_uint_eq(view_count(t), 3);
+	view_get(t, 2, &m);
+	ck_assert(m.internaldate == SECS(1000000));
+	ck_assert(view_keyword_find(t, SLICE_LIT("Custom"), &n));
+	ck_assert((m.keywords >> n & 1) != 0);
+	ck_assert_str_eq(body_of(t, 3), "Subject: x\r\n\r\nbody\r\n");
+	view_copy(t, both, 2, "A/B", true, done_cb, &w3);
+	wait_for(&w3.ran);
+	ck_assert_int_eq(w3.r.fail, STORE_OK);
+	ck_assert_uint_eq(w3.r.uid, 3);
+	c = sync_view(t);
+	ck_assert_uint_eq(c.nexpunged, 2);
+	c = sync_view(v);
+	ck_assert_uint_eq(c.count, 4);
+	w = (struct waiting){ .ran = false };
+	view_copy(v, both, 1, "Missing", false, done_cb, &w);
+	wait_for(&w.ran);
+	ck_assert_int_eq(w.r.fail, STORE_NO_MAILBOX);
+	view_close(&v);
+	view_close(&t);
+}
+END_TEST
+
+static void
+on_change(void *arg)
+{
+	*(usec_t *)arg = clock_mono();
+}
+
+START_TEST(watching)
+{
+	struct view	*v;
+	usec_t		 told = 0, before;
+	pid_t		 pid;
+	int		 status;
+
+	(void)deliver(1);
+	v = open_view("INBOX");
+	ck_assert(view_watch(v, on_change, &told, &err) == 0);
+	loop_once(loop, 0);
+	told = 0;
+	pid = fork();
+	if (pid == 0) {
+		(void)deliver(2);
+		_exit(0);
+	}
+	ck_assert(waitpid(pid, &status, 0) == pid && status == 0);
+	before = clock_mono();
+	while (told == 0 && clock_mono() < before + SECS(5))
+		loop_once(loop, MSECS(100));
+	ck_assert(told != 0);
+	ck_assert_int_lt(told - before, MSECS(100));
+	ck_assert_uint_eq(sync_view(v).count, 2);
+	/* The claim of \Recent is a change too; after it there is silence. */
+	for (int i = 0; i < 100; i++) {
+		told = 0;
+		loop_once(loop, MSECS(20));
+		if (told == 0)
+			break;
+		(void)sync_view(v);
+	}
+	ck_assert(told == 0);
+	ck_assert(view_watch(v, NULL, NULL, &err) == 0);
+	(void)deliver(3);
+	loop_once(loop, MSECS(20));
+	ck_assert(told == 0);
+	view_close(&v);
+}
+END_TEST
+
+static char *
+find_file(const char *sub, const char *part)
+{
+	DIR		*d = opendir(arena_printf(mem, "%s/%s", maildir, sub));
+	struct dirent	*e;
+	char		*found = NULL;
+
+	ck_assert(d != NULL);
+	while ((e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.' && strstr(e->d_name, part) != NULL)
+			found = arena_printf(mem, "%s/%s/%s", maildir, sub,
+			    e->d_name);
+	closedir(d);
+	return found;
+}
+
+static void
+put_file(const char *rel, const char *text)
+{
+	char	*path = arena_printf(mem, "%s/%s", maildir, rel);
+	FILE	*f = fopen(path, "w");
+
+	ck_assert(f != NULL && fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+static char *
+path_of(struct view *v, uint32_t seq)
+{
+	const char	*base = view_filename(v, seq, mem);
+	char		*p = find_file("new", base);
+
+	return p != NULL ? p : find_file("cur", base);
+}
+
+START_TEST(foreign)
+{
+	struct view		*v;
+	struct view_changes	 c;
+	struct view_msg		 m;
+	char			*p;
+
+	for (int i = 1; i <= 3; i++)
+		(void)deliver(i);
+	v = open_view("INBOX");
+	/* A mail program marks, removes and adds. */
+	p = path_of(v, 1);
+	ck_assert(rename(p, arena_printf(mem, "%s/cur/%s:2,FS", maildir,
+	    strrchr(p, '/') + 1)) == 0);
+	ck_assert(unlink(path_of(v, 2)) == 0);
+	put_file("new/1.lf.other", "Subject: lf\n\none\ntwo\n");
+	put_file("cur/0.lf.other:2,RZ,x=1", "Subject: early\n\nx\n");
+	c = sync_view(v);
+	ck_assert_uint_eq(c.nexpunged, 1);
+	ck_assert_uint_eq(c.expunged[0], 2);
+	ck_assert_uint_eq(c.count, 4);
+	ck_assert_uint_eq(c.nflags, 1);
+	view_get(v, 1, &m);
+	ck_assert_uint_eq(m.flags, STORE_FLAGGED | STORE_SEEN);
+	view_get(v, 3, &m);
+	ck_assert_uint_eq(m.uid, 4);
+	ck_assert_uint_eq(m.flags, STORE_ANSWERED);
+	ck_assert_str_eq(body_of(v, 4), "Subject: lf\r\n\r\none\r\ntwo\r\n");
+	view_get(v, 4, &m);
+	ck_assert_uint_eq(m.size, strlen("Subject: lf\r\n\r\none\r\ntwo\r\n"));
+	ck_assert(m.size != m.disk_size);
+	/* Our flags reach the name when we close; foreign letters stay. */
+	set_flags(v, 3, VIEW_FLAGS_ADD, STORE_SEEN);
+	set_flags(v, 1, VIEW_FLAGS_REMOVE, STORE_FLAGGED);
+	view_close(&v);
+	ck_assert(find_file("cur", "0.lf.other:2,RSZ,x=1") != NULL);
+	v = open_view("INBOX");
+	ck_assert_uint_eq(view_count(v), 4);
+	ck_assert(strstr(path_of(v, 1), ":2,S") != NULL);
+	ck_assert_uint_eq(view_uid(v, 4), 5);
+	/* The same, seen by a session that is open: still there. */
+	ck_assert(strstr(body_of(v, 1), "Body 1") != NULL);
+	p = path_of(v, 1);
+	ck_assert(rename(p, arena_printf(mem, "%s/cur/%.*s:2,S", maildir,
+	    (int)strcspn(strrchr(p, '/') + 1, ":"),
+	    strrchr(p, '/') + 1)) == 0);
+	ck_assert(strstr(body_of(v, 1), "Body 1") != NULL);
+	view_close(&v);
+}
+END_TEST
+
+START_TEST(lf_ranges)
+{
+	struct view		*v;
+	struct view_body	 b;
+	char			 got[64];
+	const char		*want = "A: b\r\n\r\nx\r\n\r\r\ny\r\n\r\nz";
+
+	put_file("new/1.x", "A: b\n\nx\r\n\r\r\ny\n\nz");
+	v = open_view("INBOX");
+	ck_assert(view_body_open(v, 1, &b, &fail, &err) == 0);
+	ck_assert_uint_eq(b.size, strlen(want));
+	for (size_t from = 0; from <= strlen(want); from++)
+		for (size_t n = 0; n <= strlen(want) + 1 - from; n++) {
+			ssize_t	r = view_body_read(&b, from, got, n);
+			size_t	max = strlen(want) - from;
+
+			ck_assert_int_eq(r, (int)(n < max ? n : max));
+			ck_assert(memcmp(got, want + from, (size_t)r) == 0);
+		}
+	view_body_close(&b);
+	view_close(&v);
+}
+END_TEST
+
+START_TEST(index_gone)
+{
+	static const char *const	files[] = { "posthouse.index",
+					    "posthouse.log", NULL };
+	struct view	*v;
+	struct view_msg	 m;
+	uint32_t	 validity, uid = 2, next;
+
+	for (int i = 1; i <= 5; i++)
+		(void)deliver(i);
+	v = open_view("INBOX");
+	validity = view_uidvalidity(v);
+	set_flags(v, 3, VIEW_FLAGS_ADD, STORE_FLAGGED);
+	ck_assert(view_expunge(v, &uid, 1, &err) == 0);
+	(void)sync_view(v);
+	next = view_uidnext(v);
+	view_close(&v);
+	for (int k = 0; files[k] != NULL; k++) {
+		(void)unlink(arena_printf(mem, "%s/%s", maildir, files[k]));
+		v = open_view("INBOX");
+		ck_assert_uint_eq(view_uidvalidity(v), validity);
+		ck_assert_uint_eq(view_count(v), 4);
+		ck_assert_uint_eq(view_uid(v, 1), 1);
+		ck_assert_uint_eq(view_uid(v, 2), 3);
+		ck_assert_uint_eq(view_uid(v, 4), 5);
+		ck_assert_uint_ge(view_uidnext(v), next);
+		view_get(v, 2, &m);
+		ck_assert_uint_eq(m.flags, STORE_FLAGGED);
+		ck_assert(strstr(body_of(v, 2), "Body 3") != NULL);
+		view_close(&v);
+	}
+	ck_assert_uint_ge(deliver(6), next);
+}
+END_TEST
+
+START_TEST(import)
+{
+	struct view	*v;
+	struct view_msg	 m;
+	unsigned int	 n;
+
+	put_file("cur/1000.a.host,S=14:2,Sab", "Subject: a\n\na\n");
+	put_file("cur/1001.b.host:2,", "Subject: b\n\nb\n");
+	put_file("new/1002.c.host", "Subject: c\n\nc\n");
+	put_file("new/0999.d.host", "Subject: d\n\nd\n");
+	put_file("dovecot-uidlist", "3 V1234567 N90 "
+	    "G00112233445566778899aabbccddeeff\n"
+	    "17 W18 :1000.a.host,S=14\n"
+	    "20 :1002.c.host\n19 :bad.order\nx y\n40 :gone\n");
+	put_file("dovecot-keywords", "0 $Forwarded\n1 work\n");
+	v = open_view("INBOX");
+	ck_assert_uint_eq(view_uidvalidity(v), 1234567);
+	ck_assert_uint_eq(view_guid(v)[1], 0x11);
+	ck_assert_uint_eq(view_count(v), 4);
+	ck_assert_uint_eq(view_uid(v, 1), 17);
+	ck_assert_uint_eq(view_uid(v, 2), 20);
+	ck_assert_uint_eq(view_uid(v, 3), 90);
+	ck_assert_uint_eq(view_uid(v, 4), 91);
+	ck_assert_str_eq(view_filename(v, 3, mem), "0999.d.host");
+	view_get(v, 1, &m);
+	ck_assert(view_keyword_find(v, SLICE_LIT("work"), &n));
+	ck_assert_uint_eq(m.keywords, 3);
+	ck_assert_uint_eq(m.flags, STORE_SEEN);
+	view_close(&v);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -287,6 +638,13 @@ main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, basic);
 	tcase_add_test(t, two_sessions);
+	tcase_add_test(t, async_delivery);
+	tcase_add_test(t, append_copy_move);
+	tcase_add_test(t, watching);
+	tcase_add_test(t, foreign);
+	tcase_add_test(t, lf_ranges);
+	tcase_add_test(t, index_gone);
+	tcase_add_test(t, import);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);

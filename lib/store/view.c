@@ -298,10 +298,16 @@ view_close(struct view **vp)
 	struct view		*v = *vp;
 	struct store_user	*u;
 
+	*vp = NULL;
 	if (v == NULL)
 		return;
 	u = v->user;
 	watch_off(u->store, &v->watch);
+	v->watch.notify = NULL;
+	if (v->holds > 0) {
+		v->closing = true;
+		return;
+	}
 	if (v->touched.n > 0)
 		view_sync_names(v);
 	v->box.track = false;
@@ -312,8 +318,15 @@ view_close(struct view **vp)
 	mem_free(&v->gone.v);
 	mem_free(&v->recent);
 	mem_free(&v->name);
-	mem_free(vp);
+	mem_free(&v);
 	store_user_close(&u);
+}
+
+void
+view_release(struct view *v)
+{
+	if (--v->holds == 0 && v->closing)
+		view_close(&v);
 }
 
 bool

@@ -227,7 +227,8 @@ struct copy {
 	uint32_t	*uids;
 	size_t		 n;
 	struct arena	*mem;
-	struct view	*view;		/* move: the source, still open */
+	struct view	*view;		/* move: the source */
+	bool		 held;		/* ... kept open by us */
 	struct store	*store;
 	struct store_done result;
 	struct error	 err;
@@ -238,11 +239,15 @@ struct copy {
 static void
 copy_free(struct copy *c)
 {
+	struct arena	*mem = c->mem;
+
+	if (c->held)
+		view_release(c->view);
 	if (c->from >= 0)
 		close(c->from);
 	if (c->to != NULL)
 		append_free(c->to);
-	arena_free(&c->mem);
+	arena_free(&mem);
 }
 
 /* Another file system, or too many links: the bytes themselves. */
@@ -445,6 +450,10 @@ view_copy(struct view *v, const uint32_t *seqs, size_t n, const char *to,
 		return;
 	}
 	c->result.fail = STORE_OK;
+	if (move) {
+		v->holds++;
+		c->held = true;
+	}
 	s->pending++;
 	store_run(s, copy_work, copy_ready, c);
 }

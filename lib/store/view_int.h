@@ -29,6 +29,8 @@ struct view {
 	bool		 dead;		/* mailbox deleted or made anew */
 	struct idxs	 touched;	/* UIDs whose names are behind */
 	struct watch	 watch;
+	unsigned int	 holds;		/* moves under way */
+	bool		 closing;	/* closed when they are done */
 };
 
 /* Index of a record / back (0: not visible). */
@@ -45,6 +47,9 @@ int	 view_merge(struct view *v, bool force, struct error *err) MUST_USE;
 int	 view_begin(struct view *v, struct error *err) MUST_USE;
 
 void	 view_list_put(struct idxs *x, size_t i);
+
+/* End a hold. */
+void	 view_release(struct view *v);
 
 /* Rename files whose flags changed. */
 void	 view_sync_names(struct view *v);
