@@ -61,7 +61,9 @@ struct daemon_desc {
 	size_t			 conf_size;
 
 	/* Further tables of libraries it uses, filled into structs of their
-	 * own (route, intake, tls ...); find them with daemon_conf_of(). */
+	 * own (route, intake, tls ...); find them with daemon_conf_of().
+	 * size 0: the rows are only made known, the library reads them
+	 * itself. */
 	const struct daemon_conf_part {
 		const struct param	*params;
 		const size_t		*nparams;

@@ -72,6 +72,8 @@ fill(struct daemon *d, struct generation *g, struct error *err)
 		return -1;
 	g->parts = arena_array(g->mem, desc->nparts + 1, sizeof(void *));
 	for (size_t i = 0; i < desc->nparts; i++) {
+		if (desc->parts[i].size == 0)
+			continue;	/* the library fills its own */
 		g->parts[i] = arena_alloc(g->mem, desc->parts[i].size + 1);
 		if (conf_fill(c, desc->parts[i].params,
 		    *desc->parts[i].nparams, g->mem, g->parts[i], err) < 0)
