@@ -14,8 +14,10 @@
  * met again on its own way is taken for the user of that name, as in Postfix.
  */
 #include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/ascii.h"
 #include "ipc/queue_msg.h"
@@ -45,8 +47,6 @@ struct dest {
 	const char	*user;		/* of the .forward it came from */
 	const char	*home;
 	const struct dest	*from;	/* what it came out of */
-	/* of a user, once found */
-	struct passwd	*pw;
 	const char	*as;		/* address for the log */
 };
 
@@ -682,19 +682,14 @@ local_name(struct delivery *dl, struct dest *x, const char *full)
 
 	route_split_ext(dl->job->ld->route, slice_str(full), &name, &ext);
 	plain = slice_cstr(dl->job->mem, name);
-	x->as = address_of(dl, full);
-	if (x->origin != FROM_REQUEST)
-		x->text = arena_strdup(dl->job->mem, full);
-	else
-		x->as = dl->rcpt->address;
+	x->as = x->origin == FROM_REQUEST ? dl->rcpt->address :
+	    address_of(dl, full);
 	x->text = full;
 	if (alias(dl, x, full) == ALIAS_USED)
 		return false;
 	if (ext.p != NULL) {
-		struct dest	*y = x;
-
-		y->text = plain;
-		if (alias(dl, y, plain) == ALIAS_USED)
+		x->text = plain;
+		if (alias(dl, x, plain) == ALIAS_USED)
 			return false;
 	}
 	return user(dl, x, slice_str(full), false);
