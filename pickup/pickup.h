@@ -61,7 +61,7 @@ int	 refuse(struct pickup *p, const struct submission *s, const char *dsn,
 	    const char *text, char id_out[QUEUE_ID_MAX], struct error *err)
 	    MUST_USE;
 
-/* notify.c */
+/* main.c: what follows a commit. */
 void	 tell_qmgr(struct pickup *p, const char *id);
 void	 log_message_id(const struct intake_result *r);
 

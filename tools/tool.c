@@ -14,6 +14,9 @@
 
 static const char	*tool_name = "posthouse";
 
+static void	 complain(const char *kind, const char *fmt, va_list ap)
+		    PRINTF(2, 0);
+
 static void
 complain(const char *kind, const char *fmt, va_list ap)
 {
