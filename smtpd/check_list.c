@@ -93,12 +93,16 @@ static enum check_result
 auth_destination(struct check *k, const struct restriction *r)
 {
 	struct error		err;
-	bool			ours;
-	enum route_result	got;
+	const char		*full;
+	bool			 ours;
+	enum route_result	 got;
 
 	if (k->recipient == NULL)
 		return CHECK_DUNNO;
-	got = route_is_authorized(k->c->s->route, k->recipient, &ours, &err);
+	got = route_canonical(k->c->s->route, slice_str(k->recipient), k->mem,
+	    &full, &err);
+	if (got == ROUTE_DONE)
+		got = route_is_authorized(k->c->s->route, full, &ours, &err);
 	if (got == ROUTE_WAIT)
 		return check_wait_table(k);
 	if (got == ROUTE_ERROR)

@@ -67,7 +67,7 @@ data_checked(struct conn *c, const struct verdict *v)
 		reply_verdict(c, v);
 		return;
 	}
-	c->tx->data = true;
+	tx_content(c);
 	c->data = (struct smtp_data){ SMTP_DATA_START };
 	c->mode = MODE_DATA;
 	reply_raw(c, "354 End data with <CR><LF>.<CR><LF>");
@@ -163,7 +163,8 @@ bdat_checked(struct conn *c, const struct verdict *v)
 	if (v->kind == VERDICT_REJECT)
 		chunk_refused(c, v);
 	else {
-		c->tx->bdat = c->tx->data = true;
+		tx_content(c);
+		c->tx->bdat = true;
 		c->mode = MODE_BDAT;
 	}
 	content_deadline(c);

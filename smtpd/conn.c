@@ -131,17 +131,37 @@ line_input(struct conn *c)
 	return true;
 }
 
-/* Told to stop: say so between transactions. */
+/* Told to stop: nothing that was not acknowledged matters. */
 static bool
 shut_down(struct conn *c)
 {
-	if (!daemon_stopping(c->s->d) || c->tx != NULL ||
-	    c->mode != MODE_COMMAND)
+	if (!daemon_stopping(c->s->d))
 		return false;
 	reply(c, 421, "4.3.2", "%s Service shutting down and closing "
 	    "transmission channel", c->s->common->myhostname);
 	conn_close(c);
 	return true;
+}
+
+/* Content that is coming in now may still be finished. */
+static void
+stop_now(struct conn *c)
+{
+	if (c->busy == NULL && shut_down(c))
+		return;
+	conn_after(c, SECS(1), stop_now);
+}
+
+void
+conn_stop(struct conn *c)
+{
+	if (!c->greeted || c->mode == MODE_AUTH)
+		conn_close(c);
+	else if (c->busy == is_slowed_down ||
+	    (c->busy == NULL && c->mode == MODE_COMMAND))
+		(void)shut_down(c);
+	else
+		conn_after(c, SECS(4), stop_now);
 }
 
 static bool
@@ -183,8 +203,7 @@ process(struct conn *c)
 		end(c);
 		return;
 	}
-	if (c->busy != is_slowed_down)
-		stream_flush(c->stream);
+	stream_flush(c->stream);
 	/* Once per command: however slowly it comes, it has to be complete by
 	 * then. */
 	if (c->busy == NULL && !c->timed) {
@@ -324,6 +343,8 @@ conn_after(struct conn *c, usec_t delay, void (*run)(struct conn *c))
 		loop_timer_set(c->timer, delay);
 }
 
+/* The reply goes out; the next command is not looked at before the time is
+ * over. */
 void
 conn_slow_down(struct conn *c)
 {

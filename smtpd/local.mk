@@ -28,3 +28,5 @@ daemon_PROGRAMS += %D%/smtpd
 	$(LIBS_ROUTE) $(LIBS_MAP) $(LIBS_IPC) $(LIBS_PROTO) $(LIBS_CONF) \
 	$(LIBS_NET) $(LIBS_MAIL) $(LIBS_SYS) $(LIBS_CODEC) $(LIBS_BASE) \
 	$(OPENSSL_LIBS) $(EVENT_LIBS) $(DB_LIBS) $(PCRE2_LIBS)
+TESTS += %D%/session_test.py
+EXTRA_DIST += %D%/session_test.py

@@ -61,7 +61,14 @@ named(struct conn *c)
 	peer_free(c);
 	conn_after(c, 0, NULL);
 	conn_named(c);
-	anvil_event(c, ANVIL_CONNECT, connected);
+	if (!c->excepted && (c->s->conf->conn_count_limit > 0 ||
+	    c->s->conf->conn_rate_limit > 0)) {
+		anvil_event(c, ANVIL_CONNECT, connected);
+		return;
+	}
+	conn_enter(c);
+	connected(c, NULL);
+	conn_leave(c);
 }
 
 static void

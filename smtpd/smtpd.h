@@ -232,6 +232,9 @@ void	 conn_lost(struct conn *c, const char *how);
 void	 conn_greet(struct conn *c);
 void	 conn_named(struct conn *c);
 void	 conn_slow_down(struct conn *c);
+
+/* The suite stops: end it soon. */
+void	 conn_stop(struct conn *c);
 void	 conn_after(struct conn *c, usec_t delay, void (*run)(struct conn *c));
 
 /* reply.c */
@@ -262,6 +265,7 @@ void	 dns_free(struct conn *c);
 /* tx.c */
 void	 tx_begin(struct conn *c, const struct smtp_mail *m, struct arena **a);
 int	 tx_rcpt(struct conn *c, const struct smtp_rcpt *r);
+void	 tx_content(struct conn *c);	/* the first of it comes now */
 void	 tx_commit(struct conn *c);
 void	 tx_end(struct conn *c);	/* the one way out; tx may be NULL */
 const char	*tx_id(const struct conn *c);	/* or "NOQUEUE" */

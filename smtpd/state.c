@@ -172,8 +172,7 @@ smtpd_start(struct daemon *d, struct error *err)
 	return queue_open(&q, true, daemon_syncer(d), &s->queue, err);
 }
 
-/* Sessions between transactions are told to come again; the others finish
- * their transaction first (conn_go() looks at daemon_draining()). */
+/* A retirement lets sessions go on as long as they like; a stop does not. */
 void
 smtpd_drain(struct daemon *d)
 {
@@ -183,10 +182,8 @@ smtpd_drain(struct daemon *d)
 		daemon_exit(d);
 		return;
 	}
-	LIST_EACH(l, &s->conns) {
-		struct conn	*c = LIST_ENTRY(l, struct conn, link);
-
-		if (c->busy == NULL && c->tx == NULL)
-			conn_go(c);
-	}
+	if (!daemon_stopping(d))
+		return;
+	LIST_EACH(l, &s->conns)
+		conn_stop(LIST_ENTRY(l, struct conn, link));
 }

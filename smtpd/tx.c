@@ -165,6 +165,15 @@ tx_rcpt(struct conn *c, const struct smtp_rcpt *r)
 	return 0;
 }
 
+/* What goes into the header section must be known before it comes. */
+void
+tx_content(struct conn *c)
+{
+	c->tx->data = true;
+	for (size_t i = 0; i < c->actions.nprepend; i++)
+		intake_prepend(c->tx->msg, c->actions.prepend[i]);
+}
+
 /*
  * The end: durable, qmgr told, replied.
  */
@@ -242,8 +251,6 @@ tx_commit(struct conn *c)
 	t->bdat_bytes = c->tx->bdat_bytes;
 	c->commit = t;
 	c->tx->msg = NULL;
-	for (size_t i = 0; i < c->actions.nprepend; i++)
-		intake_prepend(m, c->actions.prepend[i]);
 	if (c->actions.hold)
 		intake_hold(m);
 	if (c->actions.redirect != NULL)
