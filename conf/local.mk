@@ -28,15 +28,19 @@ CONF_FILES = %D%/main.cf %D%/master.cf %D%/aliases
 nodist_conf_DATA = %D%/main.cf.sample
 EXTRA_DIST += $(CONF_FILES) %D%/sample.awk %D%/params_test.sh
 
-# An administrator's files are never overwritten.
+# An administrator's files are never overwritten.  Without a table of aliases
+# local delivery would wait for one, so that is made as well.
 install-data-local: install-conf
-install-conf:
+install-conf: tools/postalias$(EXEEXT)
 	$(MKDIR_P) '$(DESTDIR)$(confdir)'
 	for f in $(CONF_FILES); do \
 		to='$(DESTDIR)$(confdir)'/$${f##*/}; \
 		test -e "$$to" || \
 		    $(INSTALL_DATA) $(srcdir)/$$f "$$to" || exit 1; \
 	done
+	to='$(DESTDIR)$(confdir)/aliases'; test -e "$$to.db" || \
+	    tools/postalias -c '$(DESTDIR)$(confdir)' hash:"$$to" || \
+	    echo "run newaliases before you start"
 .PHONY: install-conf
 
 TESTS += %D%/params_test.sh

@@ -22,3 +22,4 @@ check_PROGRAMS += %D%/conf_test %D%/mastercf_test
 %C%_mastercf_test_SOURCES = %D%/mastercf_test.c
 %C%_mastercf_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_mastercf_test_LDADD = $(LIBS_CONF) $(LIBS_BASE) $(CHECK_LIBS)
+EXTRA_DIST += %D%/conf_fuzz.c

@@ -29,3 +29,4 @@ check_PROGRAMS += %D%/map_test
 %C%_map_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_map_test_LDADD = $(LIBS_MAP) $(LIBS_CONF) $(LIBS_SYS) $(LIBS_BASE) \
 	$(MAP_LIBS) $(CHECK_LIBS)
+EXTRA_DIST += %D%/map_fuzz.c
