@@ -2,15 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scripted sessions against a real smtpd with a queue directory of its own.
 
-The environment names the programs: SMTPD, ANVIL.  Everything happens in a
+The environment may name the programs: SMTPD, ANVIL, AUTHD, USER_TOOL.  Everything happens in a
 temporary directory, on 127.0.0.1 and a port the system chooses."""
+import base64
 import contextlib
+import hashlib
+import hmac
 import itertools
 import os
 import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -20,6 +24,8 @@ import unittest
 TOP = os.environ.get("top_builddir", os.getcwd())
 SMTPD = os.environ.get("SMTPD", os.path.join(TOP, "smtpd/smtpd"))
 ANVIL = os.environ.get("ANVIL", os.path.join(TOP, "anvil/anvil"))
+AUTHD = os.environ.get("AUTHD", os.path.join(TOP, "authd/authd"))
+USER = os.environ.get("USER_TOOL", os.path.join(TOP, "tools/posthouse-user"))
 
 MAIN_CF = """
 queue_directory = {dir}/queue
@@ -46,7 +52,7 @@ local_header_rewrite_clients =
 class Server:
     """One smtpd with a directory of its own."""
 
-    def __init__(self, *options, extra=""):
+    def __init__(self, *options, extra="", helpers=()):
         self.dir = tempfile.mkdtemp(prefix="smtpd-test.")
         for name in ("queue/private", "queue/public", "data", "conf"):
             os.makedirs(os.path.join(self.dir, name))
@@ -54,6 +60,9 @@ class Server:
             f.write(MAIN_CF.format(dir=self.dir) + extra)
         open(self.path("conf/master.cf"), "w").close()
         self.children = []
+        for program, sock in helpers:
+            self.start([program, "-c", self.path("conf"), "-L", sock])
+            self.wait_log("listening on " + sock)
         args = [SMTPD, "-c", self.path("conf"), "-n", "smtp"]
         for o in options:
             args += ["-o", o]
@@ -960,6 +969,248 @@ greylist = defer
         self.assertIn("nosuchtype", text)
         text = self.bad_config("smtpd_tls_wrappermode=yes")
         self.assertIn("certificate", text)
+
+    def test_anvil(self):
+        s = self.server("smtpd_client_connection_count_limit=2",
+                        "smtpd_client_message_rate_limit=1",
+                        "smtpd_client_recipient_rate_limit=2",
+                        helpers=((ANVIL, "private/anvil"),))
+        a = self.client(s)
+        b = self.client(s)
+        c = Client(s, greet=False)
+        self.addCleanup(c.s.close)
+        c.expect(421, "4.7.0 mx.test.example Error: too many connections "
+                 "from 127.0.0.1")
+        c.closed()
+        s.wait_log(r"warning: Connection concurrency limit exceeded: 3 from "
+                   r"unknown\[127\.0\.0\.1\] for service smtp")
+        a.cmd("MAIL FROM:<a@b.example>", 250)
+        b.cmd("MAIL FROM:<a@b.example>", 450, "4.7.1 Error: too much mail "
+              "from 127.0.0.1")
+        a.cmd("RCPT TO:<user@test.example>", 250)
+        a.cmd("RCPT TO:<user2@test.example>", 250)
+        a.cmd("RCPT TO:<root@test.example>", 450, "4.7.1 Error: too many "
+              "recipients from 127.0.0.1")
+        a.cmd("QUIT", 221)
+        a.closed()
+        end = time.monotonic() + 10
+        while time.monotonic() < end:   # the count goes down again
+            with Client(s, greet=False) as d:
+                if d.reply()[0] == 220:
+                    return
+            time.sleep(0.02)
+        self.fail("connections are not counted down")
+
+
+class Secure(unittest.TestCase):
+    """TLS and AUTH, with the real authd."""
+    @classmethod
+    def setUpClass(cls):
+        cls.dir = tempfile.mkdtemp(prefix="smtpd-test.")
+        cls.addClassCleanup(shutil.rmtree, cls.dir)
+        cls.pem = cls.dir + "/pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+             "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
+             "/CN=mx.test.example", "-days", "2", "-keyout",
+             cls.dir + "/key", "-out", cls.dir + "/cert"],
+            check=True, stderr=subprocess.DEVNULL)
+        with open(cls.pem, "w") as out:
+            for name in ("key", "cert"):
+                with open(cls.dir + "/" + name) as f:
+                    out.write(f.read())
+        extra = "smtpd_tls_chain_files = %s\nsmtpd_tls_loglevel = 1\n" \
+            "smtpd_tls_security_level = may\n" \
+            "smtpd_sasl_auth_enable = yes\nauth_failure_delay = 0s\n" \
+            "smtpd_tls_received_header = yes\n" \
+            "smtpd_sasl_authenticated_header = yes\n" \
+            "smtpd_sender_login_maps = inline:{owned@x.example=u@test." \
+            "example}\n" % cls.pem
+        cls.tls = Server("smtpd_tls_auth_only=yes", extra=extra,
+                         helpers=((AUTHD, "private/auth"),))
+        cls.addClassCleanup(cls.tls.stop)
+        uid = str(os.getuid() or 65534)
+        subprocess.run([USER, "add", "u@test.example", "--password-stdin",
+                        "--uid", uid, "--gid", uid],
+                       input=b"secret\n", check=True,
+                       stdout=subprocess.DEVNULL,
+                       env=dict(os.environ, MAIL_CONFIG=cls.tls.path("conf")))
+
+    def wrap(self, c):
+        ctx = ssl.create_default_context(cafile=self.dir + "/cert")
+        c.s = ctx.wrap_socket(c.s, server_hostname="mx.test.example")
+
+    def client(self, start=True):
+        c = Client(self.tls)
+        self.addCleanup(lambda: c.s.close())
+        c.cmd("EHLO client.example", 250)
+        if start:
+            c.cmd("STARTTLS", 220, "2.0.0 Ready to start TLS")
+            self.wrap(c)
+        return c
+
+    def test_starttls(self):
+        c = self.client(start=False)
+        c.cmd("AUTH PLAIN", 538)
+        text = c.cmd("EHLO client.example", 250)
+        self.assertIn("STARTTLS", text)
+        self.assertNotIn("AUTH", text)
+        c.envelope()
+        c.cmd("STARTTLS", 220)
+        self.wrap(c)
+        # What was said in clear is forgotten.
+        c.cmd("RCPT TO:<user@test.example>", 503)
+        text = c.cmd("EHLO client.example", 250)
+        self.assertNotIn("STARTTLS", text)
+        self.assertRegex(text, r"250-AUTH .*\bPLAIN\b")
+        c.cmd("STARTTLS", 554)
+        c.envelope()
+        c.cmd("DATA", 354)
+        c.send("a: b\r\n\r\n.\r\n")
+        c.expect(250)
+        m = self.tls.take_all()[0]
+        self.assertRegex(m, rb"\(using TLSv1\.3 with cipher "
+                         rb"TLS_\w+ \(\d+/\d+ bits\)")
+        self.assertIn(b"with ESMTPS id", m)
+        self.tls.wait_log(r"Anonymous TLS connection established from "
+                          r"unknown\[127\.0\.0\.1\]: TLSv1\.3 with cipher")
+
+    def test_injection(self):
+        for behind in (b"RSET\r\n", b"x", b"\x16\x03"):
+            c = self.client(start=False)
+            c.send(b"STARTTLS\r\n" + behind)
+            c.expect(554, "5.5.0")
+            c.closed()
+
+    def test_plaintext_after_tls_end(self):
+        """close_notify in the middle of BDAT ends everything."""
+        c = self.client()
+        c.cmd("EHLO x", 250)
+        c.envelope()
+        c.send("BDAT 100 LAST\r\n" + "x" * 50)
+        raw = socket.socket(fileno=os.dup(c.s.fileno()))
+        self.addCleanup(raw.close)
+        with contextlib.suppress(OSError):
+            c.s.unwrap()
+        with contextlib.suppress(OSError):
+            raw.sendall(b"x" * 50 + b"NOOP\r\n")
+        self.tls.wait_log(r"lost connection after BDAT")
+        self.assertEqual(self.tls.messages(), [])
+
+    def plain(self, user="u@test.example", password="secret"):
+        return base64.b64encode(("\0%s\0%s" % (user, password)).encode()) \
+            .decode()
+
+    def test_plain(self):
+        c = self.client()
+        c.cmd("EHLO x", 250)
+        c.cmd("AUTH PLAIN " + self.plain(password="wrong"), 535,
+              "5.7.8 Error: authentication failed")
+        self.tls.wait_log(r"warning: unknown\[127\.0\.0\.1\]: SASL PLAIN "
+                          r"authentication failed: .*, sasl_username=u@test")
+        c.cmd("AUTH PLAIN !!!", 501, "5.5.2")
+        c.cmd("AUTH PLAIN AAA", 501)
+        c.cmd("AUTH PLAIN =", 535)
+        c.cmd("AUTH NOSUCH", 535)
+        c.cmd("AUTH PLAIN", 334)
+        c.cmd("*", 501, "5.7.0 Authentication aborted")
+        c.cmd("AUTH PLAIN", 334)
+        c.send(b"A" * 20000 + b"\r\n")
+        c.expect(500)
+        c.cmd("AUTH PLAIN", 334)
+        c.cmd(self.plain(), 235, "2.7.0 Authentication successful")
+        c.cmd("AUTH PLAIN " + self.plain(), 503, "already authenticated")
+        c.envelope("anybody@elsewhere.example")
+        c.cmd("AUTH PLAIN " + self.plain(), 503)
+        c.cmd("DATA", 354)
+        c.send("\r\n.\r\n")
+        queue_id = c.expect(250).split()[-1]
+        m = self.tls.take_all()[0]
+        self.assertIn(b"with ESMTPSA id", m)
+        self.assertIn(b"(Authenticated sender: u@test.example)", m)
+        self.assertIn("%s: client=unknown[127.0.0.1], sasl_method=PLAIN, "
+                      "sasl_username=u@test.example" % queue_id,
+                      self.tls.log())
+
+    def test_login(self):
+        c = self.client()
+        c.cmd("EHLO x", 250)
+        b64 = lambda t: base64.b64encode(t.encode()).decode()
+        c.cmd("AUTH LOGIN", 334, b64("Username:"))
+        c.cmd(b64("u@test.example"), 334, b64("Password:"))
+        c.cmd(b64("secret"), 235)
+
+    def test_scram(self):
+        c = self.client()
+        c.cmd("EHLO x", 250)
+        bare = "n=u@test.example,r=clientnonce"
+        text = c.cmd("AUTH SCRAM-SHA-256 " + base64.b64encode(
+            ("n,," + bare).encode()).decode(), 334)
+        first = base64.b64decode(text.split()[1]).decode()
+        part = dict(x.split("=", 1) for x in first.split(","))
+        salted = hashlib.pbkdf2_hmac("sha256", b"secret",
+                                     base64.b64decode(part["s"]),
+                                     int(part["i"]))
+        h = lambda k, m: hmac.new(k, m, "sha256").digest()
+        final = "c=biws,r=" + part["r"]
+        auth = ",".join((bare, first, final)).encode()
+        key = h(salted, b"Client Key")
+        sig = h(hashlib.sha256(key).digest(), auth)
+        proof = bytes(a ^ b for a, b in zip(key, sig))
+        text = c.cmd(base64.b64encode(
+            (final + ",p=" + base64.b64encode(proof).decode()).encode())
+            .decode(), 334)
+        want = "v=" + base64.b64encode(
+            h(h(salted, b"Server Key"), auth)).decode()
+        self.assertEqual(base64.b64decode(text.split()[1]).decode(), want)
+        c.cmd("", 235)
+
+    def test_many_aborted(self):
+        for i in range(20):
+            c = self.client()
+            c.cmd("EHLO x", 250)
+            c.send("AUTH PLAIN\r\n" if i % 2 else "AUTH LOGIN dQ==\r\n")
+            if i % 4 < 2:
+                c.reply()
+            c.s.close()
+        c = self.client()
+        c.cmd("EHLO x", 250)
+        c.cmd("AUTH PLAIN " + self.plain(), 235)
+
+    def test_wrapper_and_mismatch(self):
+        s = Server("smtpd_tls_wrappermode=yes", "smtpd_sender_restrictions="
+                   "reject_sender_login_mismatch", extra="""
+smtpd_tls_chain_files = %s
+smtpd_sender_login_maps = inline:{owned@x.example=other}
+""" % self.pem)
+        self.addCleanup(s.stop)
+        c = Client(s, greet=False)
+        self.addCleanup(lambda: c.s.close())
+        self.wrap(c)
+        c.expect(220)
+        self.assertNotIn("STARTTLS", c.cmd("EHLO x", 250))
+        c.cmd("MAIL FROM:<owned@x.example>", 250)
+        c.cmd("RCPT TO:<user@test.example>", 553, "5.7.1 <owned@x.example>: "
+              "Sender address rejected: not logged in")
+        # Clear text where TLS is expected.
+        with Client(s, greet=False) as d:
+            d.send("EHLO x\r\n")
+            with contextlib.suppress(OSError, AssertionError):
+                self.assertEqual(d.s.recv(3)[:3] == b"220", False)
+
+    def test_required(self):
+        s = Server("smtpd_tls_security_level=encrypt",
+                   extra="smtpd_tls_chain_files = %s\n" % self.pem)
+        self.addCleanup(s.stop)
+        with Client(s) as c:
+            c.cmd("EHLO x", 250)
+            c.cmd("MAIL FROM:<a@b.example>", 530,
+                  "5.7.0 Must issue a STARTTLS command first")
+            c.cmd("NOOP", 250)
+            c.cmd("STARTTLS", 220)
+            self.wrap(c)
+            c.cmd("EHLO x", 250)
+            c.cmd("MAIL FROM:<a@b.example>", 250)
 
 
 if __name__ == "__main__":
