@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # Every parameter of every program, asked from the programs themselves.
-noinst_PROGRAMS += %D%/rows
-%C%_rows_SOURCES = %D%/rows.c tools/params.c tools/params.h
-%C%_rows_LDADD = $(LIBS_ROUTE) $(LIBS_MAP) $(LIBS_CONF) $(LIBS_SYS) \
+noinst_PROGRAMS += tools/rows
+tools_rows_SOURCES = tools/rows.c tools/params.c tools/params.h
+tools_rows_LDADD = $(LIBS_ROUTE) $(LIBS_MAP) $(LIBS_CONF) $(LIBS_SYS) \
 	$(LIBS_BASE) $(MAP_LIBS)
 
 # Leaks do not matter here, and would make it fail under the sanitizer.
-%D%/params.tsv: %D%/rows$(EXEEXT) $(daemon_PROGRAMS)
+%D%/params.tsv: tools/rows$(EXEEXT) $(daemon_PROGRAMS)
 	$(AM_V_GEN)export ASAN_OPTIONS=detect_leaks=0; \
-	    $(MKDIR_P) $(@D) && %D%/rows >$@.all && \
+	    $(MKDIR_P) $(@D) && tools/rows >$@.all && \
 	    for p in $(daemon_PROGRAMS); do \
 		case $$p in tools/*) continue;; esac; \
 		$$p -P </dev/null >>$@.all || exit 1; \
