@@ -24,9 +24,8 @@ const struct param auth_conf_params[] = {
 	P_STR(S, password_scheme, "auth_password_scheme", "yescrypt",
 	    "How new passwords are hashed: yescrypt, BLF-CRYPT, SHA512-CRYPT, "
 	    "SHA256-CRYPT, SSHA512."),
-	P_STR(S, home_mailbox, "home_mailbox", "",
-	    "Mailbox of a system user below the home directory; empty or not "
-	    "ending in a slash: Maildir/."),
+	P_STR(S, home_mailbox, "home_mailbox", "Maildir/",
+	    "Mailbox of a system user below the home directory."),
 	P_INT(S, first_valid_uid, "auth_first_valid_uid", "1000", 1,
 	    UINT32_MAX - 1,
 	    "System users with a smaller uid have no mail account."),

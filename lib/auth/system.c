@@ -169,9 +169,11 @@ system_find(struct shadow *s, const struct authdb_env *env, const char *user,
 	out->gid = pw.pw_gid;
 	out->home = pw.pw_dir;
 	box = env->conf->home_mailbox;
+	if (*box == '\0')
+		box = "Maildir/";
+	/* Without the slash at its end. */
 	out->mailbox = arena_printf(a, "%s/%.*s", pw.pw_dir,
-	    (int)strcspn(*box == '\0' ? "Maildir" : box, "/"),
-	    *box == '\0' ? "Maildir" : box);
+	    (int)(strlen(box) - (box[strlen(box) - 1] == '/')), box);
 	out->quota_bytes = ACCOUNT_NO_QUOTA;
 	hash = strcmp(pw.pw_passwd, "x") == 0 ? shadow_find(s, name, a) :
 	    pw.pw_passwd;
