@@ -15,6 +15,7 @@
 #define BAD_COMMANDS_MAX	10
 #define LINGER			SECS(10)
 #define HANDSHAKE_TIMEOUT	SECS(60)
+#define ANVIL_PAUSE		SECS(10)
 
 bool
 conn_is_secure(const struct conn *c)
@@ -261,10 +262,14 @@ counted(void *arg, void *reply, const char *why)
 	struct conn			*c = arg;
 	const struct anvil_res		*r = reply;
 
-	(void)why;
 	c->call = 0;
 	c->anvil_done = true;
 	c->counted = r != NULL;
+	/* Without anvil nobody is counted, and nobody waits for it either. */
+	if (r == NULL) {
+		log_warn("anvil: %s", why);
+		c->lg->anvil_again_mono = clock_mono() + ANVIL_PAUSE;
+	}
 	if (r != NULL && !c->trusted &&
 	    r->connections > (uint64_t)c->lg->conf->client_limit) {
 		conn_end(c, "Too many connections from your address.",
@@ -275,12 +280,26 @@ counted(void *arg, void *reply, const char *why)
 }
 
 static void
+greet_later(void *arg)
+{
+	struct conn	*c = arg;
+
+	if (c->state == CONN_WAIT)
+		conn_greet(c);
+}
+
+static void
 count(struct conn *c)
 {
 	char			 ident[SOCK_TEXT_MAX + 16];
 	const struct anvil_req	 req = { .event = ANVIL_CONNECT,
 				    .ident = ident };
 
+	if (clock_mono() < c->lg->anvil_again_mono) {
+		c->anvil_done = true;
+		loop_defer(c->lg->loop, greet_later, c);
+		return;
+	}
 	(void)snprintf(ident, sizeof(ident), "%s:%s", c->lg->proto->name,
 	    c->remote_ip);
 	c->call = ipc_client_call(c->lg->anvil, &anvil_req_desc, &req,

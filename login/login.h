@@ -73,6 +73,7 @@ struct login {
 	struct ipc_client		*authd, *session, *anvil;
 	struct sock_net			*trusted;	/* mynetworks */
 	size_t				 ntrusted;
+	usec_t				 anvil_again_mono;
 	struct list			 conns;
 	char				*mechs;		/* NULL: not known yet */
 	struct loop_timer		*mechs_timer;
