@@ -54,3 +54,10 @@ check_PROGRAMS += %D%/smtp_test %D%/smtp_fuzz
 check_PROGRAMS += %D%/pop3_test
 %C%_pop3_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_pop3_test_LDADD = $(PURE_LIBS) $(CHECK_LIBS)
+
+%C%_libproto_a_SOURCES += \
+	%D%/smtp_reply.c \
+	%D%/smtp_reply.h
+check_PROGRAMS += %D%/smtp_reply_test
+%C%_smtp_reply_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_smtp_reply_test_LDADD = $(PURE_LIBS) $(CHECK_LIBS)
