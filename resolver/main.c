@@ -58,7 +58,6 @@ static const struct daemon_desc resolver = {
 	.start		= resolver_start,
 	.handlers	= handlers,
 	.nhandlers	= COUNT(handlers),
-	.ipc_closed	= resolver_peer_gone,
 };
 
 int

@@ -337,27 +337,3 @@ resolver_ask(void *daemon, struct ipc_request req, void *msg)
 	ask(daemon, req, msg, scratch);
 	arena_free(&scratch);
 }
-
-/* The queries go on: their answers will be in the cache. */
-void
-resolver_peer_gone(void *daemon, struct ipc *c, const char *why UNUSED)
-{
-	struct daemon	*d = daemon;
-	struct resolver	*r = daemon_state(d);
-	struct slice	 key;
-	void		*value;
-	size_t		 at = 0;
-
-	while (hash_each(r->queries, &at, &key, &value)) {
-		struct query	*q = value;
-
-		LIST_EACH(l, &q->waiters) {
-			struct waiter	*w = LIST_ENTRY(l, struct waiter, link);
-
-			if (w->req.from != c)
-				continue;
-			list_remove(l);
-			daemon_session_end(d);
-		}
-	}
-}

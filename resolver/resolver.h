@@ -43,8 +43,7 @@ struct resolver {
 int	 resolver_open(struct daemon *d, struct error *err) MUST_USE;
 int	 resolver_start(struct daemon *d, struct error *err) MUST_USE;
 
-/* query.c: the handler of dns_req, and a client that went away. */
+/* query.c: the handler of dns_req. */
 void	 resolver_ask(void *daemon, struct ipc_request req, void *msg);
-void	 resolver_peer_gone(void *daemon, struct ipc *c, const char *why);
 
 #endif

@@ -1,0 +1,763 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program itself against a server that plays a script.  Lines of a
+ * script:
+ *	A1	accept a connection on the first address (A2: on the second)
+ *	>text	send a line
+ *	<text	a line comes that begins so
+ *	D	content comes, up to the dot; it must be what was sent
+ *	d	content comes; some of it is read, no more
+ *	S	a TLS handshake succeeds
+ *	G	garbage instead of a TLS handshake
+ *	I	yes to STARTTLS with forged replies right behind
+ *	.	the client closes without another word, but for QUIT
+ *	X	close */
+#include <check.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "ipc/deliver_msg.h"
+#include "ipc/ipc.h"
+#include "sys/clock.h"
+#include "sys/file.h"
+#include "sys/loop.h"
+#include "sys/sock.h"
+
+#define EHLO_FULL \
+    "<EHLO client.example\n>250-mx\n>250-PIPELINING\n>250-SIZE 100000\n" \
+    ">250-8BITMIME\n>250-DSN\n>250-SMTPUTF8\n>250 STARTTLS\n"
+#define HELLO		"A1\n>220 mx ESMTP\n" EHLO_FULL
+#define EHLO_OLD	"<EHLO client.example\n>250-mx\n>250 SIZE\n"
+#define BYE		"<QUIT\n.\n"
+
+static char	dir[64];
+static uint16_t	port;
+static int	listeners[2];
+
+/* The server, in a process of its own. */
+
+struct server {
+	int	 fd;
+	SSL	*ssl;
+	char	 line[8192];
+	size_t	 len;
+};
+
+static void
+die(const char *what, const char *more)
+{
+	fprintf(stderr, "server: %s: %s\n", what, more);
+	_exit(1);
+}
+
+static ssize_t
+get(struct server *s, char *p, size_t n)
+{
+	return s->ssl != NULL ? SSL_read(s->ssl, p, (int)n) :
+	    read(s->fd, p, n);
+}
+
+static void
+put(struct server *s, const char *p, size_t n)
+{
+	if ((s->ssl != NULL ? SSL_write(s->ssl, p, (int)n) :
+	    write(s->fd, p, n)) != (ssize_t)n)
+		die("write", p);
+}
+
+/* A line without its end; false at the end of input. */
+static bool
+get_line(struct server *s)
+{
+	for (s->len = 0; s->len + 1 < sizeof(s->line); s->len++) {
+		if (get(s, s->line + s->len, 1) != 1)
+			return false;
+		if (s->line[s->len] != '\n')
+			continue;
+		if (s->len == 0 || s->line[s->len - 1] != '\r')
+			die("bare LF", s->line);
+		s->line[--s->len] = '\0';
+		return true;
+	}
+	die("line", "too long");
+	return false;
+}
+
+static void
+get_content(struct server *s, const char *content)
+{
+	struct buf	b;
+
+	buf_init(&b, 1 << 24);
+	for (;;) {
+		if (!get_line(s))
+			die("content", "cut off");
+		if (strcmp(s->line, ".") == 0)
+			break;
+		buf_adds(&b, s->line[0] == '.' ? s->line + 1 : s->line);
+		buf_adds(&b, "\r\n");
+	}
+	if (content[strlen(content) - 1] != '\n')
+		buf_truncate(&b, buf_len(&b) - 2);
+	if (strcmp(buf_cstr(&b), content) != 0)
+		die("content", "is not what was sent");
+	buf_clear(&b);
+}
+
+static void
+handshake(struct server *s)
+{
+	SSL_CTX		*ctx = SSL_CTX_new(TLS_server_method());
+	EVP_PKEY	*key = EVP_EC_gen("P-256");
+	X509		*x = X509_new();
+
+	X509_gmtime_adj(X509_getm_notBefore(x), -60);
+	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+	X509_set_pubkey(x, key);
+	X509_sign(x, key, EVP_sha256());
+	SSL_CTX_use_certificate(ctx, x);
+	SSL_CTX_use_PrivateKey(ctx, key);
+	s->ssl = SSL_new(ctx);
+	SSL_set_fd(s->ssl, s->fd);
+	if (SSL_accept(s->ssl) != 1)
+		die("SSL_accept", "failed");
+}
+
+static void
+accept_one(struct server *s, int which)
+{
+	struct pollfd	p = { .fd = listeners[which], .events = POLLIN };
+
+	if (s->fd >= 0)
+		close(s->fd);
+	s->ssl = NULL;
+	if (poll(&p, 1, 15000) != 1 || (s->fd = accept(p.fd, NULL, NULL)) < 0)
+		die("accept", "nobody came");
+}
+
+static void
+expect_close(struct server *s)
+{
+	while (get_line(s))
+		if (strcmp(s->line, "QUIT") != 0)
+			die("instead of the end", s->line);
+}
+
+static void
+step(struct server *s, const char *line, const char *content)
+{
+	char	junk[4096];
+
+	switch (line[0]) {
+	case 'A':
+		accept_one(s, line[1] - '1');
+		break;
+	case '>':
+		snprintf(junk, sizeof(junk), "%s\r\n", line + 1);
+		put(s, junk, strlen(junk));
+		break;
+	case '<':
+		if (!get_line(s))
+			die("end of input instead of", line);
+		if (strncmp(s->line, line + 1, strlen(line + 1)) != 0)
+			die(line, s->line);
+		break;
+	case 'D':
+		get_content(s, content);
+		break;
+	case 'd':
+		if (get(s, junk, sizeof(junk)) <= 0)
+			die("content", "missing");
+		break;
+	case 'S':
+		handshake(s);
+		break;
+	case 'I':
+		put(s, "220 go\r\n250-mx\r\n250 AUTH\r\n", 26);
+		break;
+	case 'G':
+		put(s, "this is no TLS\r\n", 16);
+		break;
+	case '.':
+		expect_close(s);
+		/* FALLTHROUGH */
+	case 'X':
+		close(s->fd);
+		s->fd = -1;
+		break;
+	default:
+		die("script", line);
+	}
+}
+
+static pid_t
+start_server(const char *script, const char *content)
+{
+	struct server	s = { .fd = -1 };
+	struct slice	rest = slice_str(script), line;
+	char		text[1024];
+	pid_t		pid = fork();
+
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	alarm(40);
+	while (slice_cut(&rest, '\n', &line)) {
+		snprintf(text, sizeof(text), "%.*s", SLICE_ARG(line));
+		step(&s, text, content);
+	}
+	_exit(0);
+}
+
+/* The client. */
+
+static pid_t
+start_client(const char *const *options, bool lmtp)
+{
+	const char	*argv[24] = { lmtp ? "lmtp" : "smtp", "-n", lmtp ?
+			    "lmtp" : "smtp", "-c", dir, "-L", "./sock" };
+	size_t		 n = 7;
+	pid_t		 pid;
+	int		 fd;
+	char		 log[96];
+
+	for (; *options != NULL; options++) {
+		argv[n++] = "-o";
+		argv[n++] = *options;
+	}
+	if ((pid = fork()) != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	snprintf(log, sizeof(log), "%s/log", dir);
+	fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	dup2(fd, 2);
+	execv("./smtp-client/smtp-client", (char *const *)(uintptr_t)argv);
+	_exit(127);
+}
+
+static void
+wait_for_client(const char *path)
+{
+	usec_t		until = clock_mono() + SECS(20);
+	struct error	err;
+	int		fd;
+
+	while (sock_connect_unix(path, &fd, &err) < 0) {
+		ck_assert_int_lt(clock_mono(), until);
+		usleep(10000);
+	}
+	close(fd);
+}
+
+static int
+content_file(const char *content)
+{
+	int	fd = open(dir, O_TMPFILE | O_RDWR, 0600);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(file_write(fd, "HEAD", 4), 0);
+	ck_assert_int_eq(file_write(fd, content, strlen(content)), 0);
+	return fd;
+}
+
+struct scenario {
+	const char	*label;
+	const char	*script;	/* of the server */
+	const char	*options[8];
+	const char	*nexthop;	/* NULL: example.com */
+	const char	*content;	/* NULL: a short one */
+	int		 hosts;		/* 0: one */
+	int		 rcpts;		/* 0: one; a@, b@, c@example.com */
+	int		 repeat;	/* messages, one after the other */
+	bool		 lmtp, eight_bit, utf8, dsn, refused;
+	const char	*results;	/* "sent 2.0.0 text; ..." */
+	const char	*log;		/* somewhere in the log */
+};
+
+static bool		replied;
+static char		got[8192];
+
+static void
+on_result(void *arg UNUSED, void *reply, const char *why)
+{
+	static const char *const	names[] = { "sent", "deferred",
+					    "bounced", "expanded" };
+	const struct deliver_res	*res = reply;
+	const struct deliver_rcpt_result *r;
+	struct buf			 b;
+
+	replied = true;
+	buf_init(&b, sizeof(got) - 1);
+	buf_adds(&b, got);
+	if (res == NULL)
+		buf_addf(&b, "no reply: %s", why);
+	r = res == NULL ? NULL : res->results.items;
+	for (size_t i = 0; res != NULL && i < res->results.count; i++)
+		buf_addf(&b, "%s%u %s %s%s %s", buf_len(&b) > 0 ? "\n" : "",
+		    (unsigned int)r[i].index, names[r[i].status], r[i].dsn,
+		    r[i].action != NULL ? " relayed" : "", r[i].diagnostic);
+	if (res != NULL && res->site_failed)
+		buf_adds(&b, "\nsite failed");
+	snprintf(got, sizeof(got), "%s", buf_cstr(&b));
+	buf_clear(&b);
+}
+
+static void
+fill(const struct scenario *s, struct deliver_req *m, int fd,
+    struct deliver_host hosts[2], struct deliver_rcpt rcpts[3])
+{
+	static const struct deliver_addr	addrs[] = {
+		{ "127.0.0.1" }, { "127.0.0.2" } };
+	static const char *const		names[] = { "a@example.com",
+						    "b@example.com",
+						    "c@example.com" };
+
+	for (int i = 0; i < 2; i++) {
+		hosts[i] = (struct deliver_host){
+			.name = i == 0 ? "mx1.example.com" :
+			    "mx2.example.com", .preference = 10u * (i + 1u),
+			.addresses = { (void *)(uintptr_t)&addrs[i], 1 },
+			.tlsa = { hosts, 0 } };
+	}
+	for (int i = 0; i < 3; i++)
+		rcpts[i] = (struct deliver_rcpt){ .index = 10u + i,
+			.address = names[i], .original = names[i],
+			.notify = s->dsn ? NOTIFY_SUCCESS | NOTIFY_DELAY : 0,
+			.dsn_orcpt = s->dsn ? "rfc822;a+b@x" : NULL };
+	*m = (struct deliver_req){
+		.queue_id = "QID1", .transport = "smtp",
+		.nexthop = s->nexthop != NULL ? s->nexthop : "example.com",
+		.port = port, .content = fd, .content_offset = 4,
+		.content_size = strlen(s->content), .eight_bit = s->eight_bit,
+		.dot_lines = s->content[0] == '.' ||
+		    strstr(s->content, "\n.") != NULL,
+		.smtputf8 = s->utf8, .sender = "s@example.org",
+		.dsn_envid = s->dsn ? "id=1" : NULL,
+		.dsn_ret = s->dsn ? RET_HDRS : 0,
+		.arrival = clock_wall() - SECS(1), .active = clock_wall(),
+		.hosts = { hosts, (size_t)(s->lmtp ? 0 : s->hosts) },
+		.rcpts = { rcpts, (size_t)s->rcpts },
+	};
+}
+
+static void
+deliver(const struct scenario *s, struct loop *loop, struct ipc_client *c)
+{
+	struct deliver_req	m;
+	struct deliver_host	hosts[2];
+	struct deliver_rcpt	rcpts[3];
+	int			fd = content_file(s->content);
+	usec_t			until = clock_mono() + SECS(40);
+
+	fill(s, &m, fd, hosts, rcpts);
+	replied = false;
+	ipc_client_call(c, &deliver_req_desc, &m, &deliver_res_desc, SECS(60),
+	    on_result, NULL);
+	while (!replied) {
+		ck_assert_msg(clock_mono() < until, "%s: no result",
+		    s->label);
+		loop_once(loop, MSECS(100));
+	}
+	close(fd);
+}
+
+static void
+check_log(const struct scenario *s)
+{
+	struct buf	b;
+	char		path[96];
+	struct error	err;
+
+	snprintf(path, sizeof(path), "%s/log", dir);
+	buf_init(&b, 1 << 20);
+	ck_assert_int_eq(file_read_all(AT_FDCWD, path, &b, &err), 0);
+	if (s->log != NULL)
+		ck_assert_msg(strstr(buf_cstr(&b), s->log) != NULL,
+		    "%s: log has no \"%s\":\n%s", s->label, s->log,
+		    buf_cstr(&b));
+	ck_assert_msg(strstr(buf_cstr(&b), "Sanitizer") == NULL, "%s",
+	    buf_cstr(&b));
+	buf_clear(&b);
+	unlink(path);
+}
+
+/* The temporary directory is DIR in the expected results. */
+static void
+hide_directory(void)
+{
+	char	*p;
+	size_t	 n = strlen(dir);
+
+	while ((p = strstr(got, dir)) != NULL) {
+		memmove(p + 3, p + n, strlen(p + n) + 1);
+		memcpy(p, "DIR", 3);
+	}
+}
+
+static void
+listen_twice(const struct scenario *s)
+{
+	struct sock_addr	a;
+	struct error		err;
+	char			path[96];
+
+	if (s->lmtp) {
+		snprintf(path, sizeof(path), "%s/lmtp", dir);
+		listeners[0] = sock_listen_unix(path, 0666, 8, &err);
+	} else {
+		ck_assert_int_eq(sock_parse("127.0.0.1", 0, &a, &err), 0);
+		listeners[0] = sock_listen(&a, 8, &err);
+		ck_assert_int_eq(sock_local(listeners[0], &a), 0);
+		port = sock_port(&a);
+	}
+	ck_assert_int_eq(sock_parse("127.0.0.2", port, &a, &err), 0);
+	listeners[1] = sock_listen(&a, 8, &err);
+	ck_assert_int_ge(listeners[0], 0);
+	ck_assert_int_ge(listeners[1], 0);
+	/* The server process blocks; the sockets that it accepts do. */
+	fcntl(listeners[0], F_SETFL, 0);
+	fcntl(listeners[1], F_SETFL, 0);
+	if (s->refused) {
+		close(listeners[0]);
+		listeners[0] = -1;
+	}
+}
+
+static void
+play(struct scenario s)
+{
+	struct loop		*loop = loop_new();
+	struct ipc_client	*c;
+	pid_t			 server, client;
+	int			 status;
+	char			 path[96];
+
+	if (s.content == NULL)
+		s.content = "Subject: x\r\n\r\nhello\r\n";
+	s.hosts += s.hosts == 0;
+	s.rcpts += s.rcpts == 0;
+	s.repeat += s.repeat == 0;
+	got[0] = '\0';
+	snprintf(path, sizeof(path), "%s/sock", dir);
+	unlink(path);
+	listen_twice(&s);
+	server = start_server(s.script, s.content);
+	client = start_client(s.options, s.lmtp);
+	wait_for_client(path);
+	c = ipc_client_new(loop, path);
+	for (int i = 0; i < s.repeat; i++)
+		deliver(&s, loop, c);
+	hide_directory();
+	ck_assert_msg(strcmp(got, s.results) == 0, "%s:\n%s\ninstead of\n%s",
+	    s.label, got, s.results);
+	ck_assert_int_eq(waitpid(server, &status, 0), server);
+	ck_assert_msg(status == 0, "%s: server is not content", s.label);
+	ipc_client_free(&c);
+	loop_free(&loop);
+	kill(client, SIGTERM);
+	waitpid(client, &status, 0);
+	ck_assert_msg(status == 0, "%s: client ended with %#x", s.label,
+	    (unsigned int)status);
+	check_log(&s);
+	close(listeners[0]);
+	close(listeners[1]);
+}
+
+static void
+setup(void)
+{
+	char		path[96];
+	struct error	err;
+	struct buf	b;
+
+	snprintf(dir, sizeof(dir), "/tmp/ph-smtpc-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/main.cf", dir);
+	buf_init(&b, 4096);
+	buf_addf(&b, "queue_directory = %s\nmyhostname = client.example\n"
+	    "smtp_tls_security_level = none\n"
+	    "smtp_connection_cache_on_demand = no\n"
+	    "smtp_randomize_addresses = no\n"
+	    "smtp_helo_timeout = 1s\nsmtp_mail_timeout = 1s\n"
+	    "smtp_rcpt_timeout = 1s\nsmtp_data_init_timeout = 1s\n"
+	    "smtp_data_done_timeout = 1s\nsmtp_data_xfer_timeout = 1s\n",
+	    dir);
+	ck_assert_int_eq(file_replace(AT_FDCWD, path, 0600, buf_slice(&b).p,
+	    buf_len(&b), &err), 0);
+	snprintf(path, sizeof(path), "%s/pass", dir);
+	ck_assert_int_eq(file_replace(AT_FDCWD, path, 0600,
+	    "example.com user:secret\n", 24, &err), 0);
+	buf_clear(&b);
+}
+
+static void
+teardown(void)
+{
+	pid_t	pid = fork();
+
+	if (pid == 0)
+		execl("/bin/rm", "rm", "-rf", dir, (char *)NULL);
+	waitpid(pid, NULL, 0);
+}
+
+#define HOST1	"mx1.example.com[127.0.0.1]"
+#define LOST(where) \
+	"10 deferred 4.4.2 lost connection with " HOST1 " while " where
+
+static const struct scenario	scenarios[] = {
+	{ .label = "simple",
+	  .script = HELLO "<MAIL FROM:<s@example.org> SIZE=21\n"
+	    "<RCPT TO:<a@example.com>\n>250 ok\n>250 ok\n<DATA\n>354 go\nD\n"
+	    ">250 2.0.0 Ok: queued as 1\n" BYE,
+	  .results = "10 sent 2.0.0 250 2.0.0 Ok: queued as 1",
+	  .log = "QID1: to=<a@example.com>, relay=" HOST1 ":" },
+	{ .label = "no pipelining, no DSN, HELO",
+	  .script = "A1\n>220 mx\n<EHLO\n>502 what\n<HELO client.example\n"
+	    ">250 mx\n<MAIL FROM:<s@example.org>\n>250 ok\n"
+	    "<RCPT TO:<a@example.com>\n>250 ok\n<RCPT TO:<b@example.com>\n"
+	    ">550 5.1.1 who\n<RCPT TO:<c@example.com>\n>450 4.2.0 grey\n"
+	    "<DATA\n>354 go\nD\n>250 ok\n" BYE,
+	  .rcpts = 3,
+	  .results = "10 sent 2.0.0 relayed 250 ok\n"
+	    "11 bounced 5.1.1 host " HOST1 " said: 550 5.1.1 who (in reply "
+	    "to RCPT TO command)\n12 deferred 4.2.0 host " HOST1 " said: 450 "
+	    "4.2.0 grey (in reply to RCPT TO command)",
+	  .log = "dsn=5.1.1, status=bounced (host " HOST1 " said: 550 5.1.1 "
+	    "who (in reply to RCPT TO command))" },
+	{ .label = "DSN and 8BITMIME",
+	  .script = HELLO "<MAIL FROM:<s@example.org> SIZE=12 BODY=8BITMIME "
+	    "RET=HDRS ENVID=id+3D1\n<RCPT TO:<a@example.com> NOTIFY=SUCCESS,"
+	    "DELAY ORCPT=rfc822;a+2Bb@x\n>250 ok\n>250 ok\n<DATA\n>354 go\n"
+	    "D\n>250 ok\n" BYE,
+	  .dsn = true, .eight_bit = true, .content = "x: y\r\n\r\n\xc3\xa4\r\n",
+	  .results = "10 sent 2.0.0 250 ok" },
+	{ .label = "no line end at the end",
+	  .script = HELLO "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\n>354 go\nD\n"
+	    ">250 ok\n" BYE,
+	  .content = "x: y\r\n\r\nend",
+	  .results = "10 sent 2.0.0 250 ok" },
+	{ .label = "MAIL refused",
+	  .script = HELLO "<MAIL\n<RCPT\n<RCPT\n>550 5.7.1 no\n>503 5.5.1 x\n"
+	    ">503 5.5.1 x\n<RSET\n>250 ok\n" BYE,
+	  .rcpts = 2,
+	  .results = "10 bounced 5.7.1 host " HOST1 " said: 550 5.7.1 no (in "
+	    "reply to MAIL FROM command)\n11 bounced 5.7.1 host " HOST1
+	    " said: 550 5.7.1 no (in reply to MAIL FROM command)" },
+	{ .label = "DATA refused",
+	  .script = HELLO "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\n>451 later\n"
+	    "<RSET\n>250 ok\n" BYE,
+	  .results = "10 deferred 4.0.0 host " HOST1 " said: 451 later (in "
+	    "reply to DATA command)" },
+	{ .label = "content refused",
+	  .script = HELLO "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\n>354 go\nD\n"
+	    ">554 5.7.1 spam\n" BYE,
+	  .results = "10 bounced 5.7.1 host " HOST1 " said: 554 5.7.1 spam (in "
+	    "reply to end of DATA command)" },
+	{ .label = "greeting refused, next host",
+	  .script = "A1\n>554 go away\n.\nA2\n>220 mx2\n" EHLO_OLD
+	    "<MAIL\n>250 ok\n<RCPT\n>250 ok\n<DATA\n>354 go\nD\n>250 ok\n"
+	    BYE,
+	  .hosts = 2, .results = "10 sent 2.0.0 relayed 250 ok",
+	  .log = "host " HOST1 " refused to talk to me: 554 go away" },
+	{ .label = "greeting refused, no other host",
+	  .script = "A1\n>554 5.3.2 go away\n.\n",
+	  .results = "10 deferred 4.0.0 host " HOST1 " refused to talk to me: "
+	    "554 5.3.2 go away\nsite failed" },
+	{ .label = "greeting refused, for good",
+	  .script = "A1\n>554 5.3.2 go away\n.\n",
+	  .options = { "smtp_skip_5xx_greeting=no" },
+	  .results = "10 bounced 5.3.2 host " HOST1 " refused to talk to me: "
+	    "554 5.3.2 go away" },
+	{ .label = "4xx at RCPT, next host takes it",
+	  .script = HELLO "<MAIL\n<RCPT\n<RCPT\n>250 ok\n>450 no\n>250 ok\n"
+	    "<DATA\n>354 go\nD\n>250 ok 1\n.\n"
+	    "A2\n>220 mx2\n" EHLO_OLD "<MAIL\n>250 ok\n"
+	    "<RCPT TO:<a@example.com>\n>250 ok\n<DATA\n>354 go\nD\n"
+	    ">250 ok 2\n" BYE,
+	  .hosts = 2, .rcpts = 2,
+	  .results = "10 sent 2.0.0 relayed 250 ok 2\n11 sent 2.0.0 250 ok "
+	    "1" },
+	{ .label = "lost at the greeting", .script = "A1\nX\n",
+	  .results = LOST("receiving the initial server greeting")
+	    "\nsite failed" },
+	{ .label = "lost at EHLO", .script = "A1\n>220 mx\n<EHLO\nX\n",
+	  .results = LOST("performing the EHLO handshake") "\nsite failed" },
+	{ .label = "lost at MAIL", .script = HELLO "<MAIL\n<RCPT\nX\n",
+	  .results = LOST("sending MAIL FROM") },
+	{ .label = "lost at RCPT",
+	  .script = HELLO "<MAIL\n<RCPT\n>250 ok\nX\n",
+	  .results = LOST("sending RCPT TO") },
+	{ .label = "lost at DATA",
+	  .script = HELLO "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\nX\n",
+	  .results = LOST("sending DATA command") },
+	{ .label = "lost behind the dot",
+	  .script = HELLO "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\n>354 go\nD\n"
+	    "X\n", .hosts = 2,
+	  .results = LOST("sending end of data -- message may be sent more "
+	    "than once") },
+	{ .label = "421 at RCPT",
+	  .script = HELLO "<MAIL\n<RCPT\n<RCPT\n>250 ok\n>250 ok\n"
+	    ">421 4.3.2 bye\n.\n", .rcpts = 2,
+	  .results = "10 deferred 4.4.2 host " HOST1 " said: 421 4.3.2 bye (in "
+	    "reply to RCPT TO command)\n11 deferred 4.3.2 host " HOST1
+	    " said: 421 4.3.2 bye (in reply to RCPT TO command)" },
+	{ .label = "silence at the greeting", .script = "A1\n.\n",
+	  .results = "10 deferred 4.4.2 conversation with " HOST1 " timed out "
+	    "while receiving the initial server greeting\nsite failed" },
+	{ .label = "silence behind the dot",
+	  .script = HELLO "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\n>354 go\nD\n"
+	    ".\n",
+	  .results = "10 deferred 4.4.2 conversation with " HOST1 " timed out "
+	    "while sending end of data -- message may be sent more than "
+	    "once" },
+	{ .label = "nonsense", .script = "A1\n>HTTP/1.1 400 Bad\n.\n",
+	  .results = LOST("receiving the initial server greeting")
+	    "\nsite failed" },
+	{ .label = "dots",
+	  .script = HELLO "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\n>354 go\nD\n"
+	    ">250 ok\n" BYE,
+	  .content = ".\r\n..\r\n.a\r\nb.\r\n\r\n.\r\n",
+	  .results = "10 sent 2.0.0 250 ok" },
+	{ .label = "too big",
+	  .script = "A1\n>220 mx\n<EHLO\n>250-mx\n>250 SIZE 20\n" BYE,
+	  .results = "10 bounced 5.3.4 message size 21 exceeds size limit 20 "
+	    "of server " HOST1 },
+	{ .label = "no 8BITMIME",
+	  .script = "A1\n>220 mx\n" EHLO_OLD BYE, .eight_bit = true,
+	  .results = "10 bounced 5.6.3 8BITMIME is required, but was not "
+	    "offered by host " HOST1 },
+	{ .label = "no SMTPUTF8", .utf8 = true,
+	  .script = "A1\n>220 mx\n" EHLO_OLD BYE,
+	  .content = "Subject: \xc3\xa4\r\n\r\n",
+	  .results = "10 bounced 5.6.7 SMTPUTF8 is required, but was not "
+	    "offered by host " HOST1 },
+	{ .label = "reuse", .repeat = 3,
+	  .options = { "smtp_connection_cache_on_demand=yes",
+	    "smtp_connection_cache_time_limit=1s" },
+	  .script = HELLO "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\n>354 go\nD\n"
+	    ">250 1\n<MAIL\n<RCPT\n>250 ok\n>550 no\n<RSET\n>250 ok\n"
+	    "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\n>354 go\nD\n>250 3\n" BYE,
+	  .results = "10 sent 2.0.0 250 1\n10 bounced 5.0.0 host " HOST1
+	    " said: 550 no (in reply to RCPT TO command)\n10 sent 2.0.0 250 "
+	    "3", .log = "conn_use=3, delay=" },
+	{ .label = "idle connection has gone", .repeat = 2,
+	  .options = { "smtp_connection_cache_on_demand=yes" },
+	  .script = HELLO "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\n>354 go\nD\n"
+	    ">250 1\n<MAIL\nX\n"
+	    HELLO "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\n>354 go\nD\n"
+	    ">250 2\n" BYE,
+	  .results = "10 sent 2.0.0 250 1\n10 sent 2.0.0 250 2" },
+	{ .label = "TLS", .options = { "smtp_tls_security_level=may",
+	    "smtp_tls_loglevel=1" },
+	  .script = HELLO "<STARTTLS\n>220 go\nS\n<EHLO client.example\n"
+	    ">250 mx\n<MAIL FROM:<s@example.org>\n>250 ok\n<RCPT\n>250 ok\n"
+	    "<DATA\n>354 go\nD\n>250 ok\n" BYE,
+	  .results = "10 sent 2.0.0 relayed 250 ok",
+	  .log = "Untrusted TLS connection established to " HOST1 ":" },
+	{ .label = "TLS fails, goes on in clear",
+	  .options = { "smtp_tls_security_level=may" },
+	  .script = HELLO "<STARTTLS\n>220 go\nG\nX\n" HELLO "<MAIL\n<RCPT\n"
+	    ">250 ok\n>250 ok\n<DATA\n>354 go\nD\n>250 ok\n" BYE,
+	  .results = "10 sent 2.0.0 250 ok" },
+	{ .label = "TLS is a must and fails",
+	  .options = { "smtp_tls_security_level=verify" },
+	  .script = HELLO "<STARTTLS\n>454 not now\n.\n",
+	  .results = "10 deferred 4.7.4 TLS is required, but host " HOST1
+	    " refused to start TLS: 454 not now\nsite failed" },
+	{ .label = "TLS is a must and is not there",
+	  .options = { "smtp_tls_security_level=encrypt" },
+	  .script = "A1\n>220 mx\n" EHLO_OLD ".\n",
+	  .results = "10 deferred 4.7.4 TLS is required, but was not offered "
+	    "by host " HOST1 "\nsite failed" },
+	{ .label = "injection behind STARTTLS",
+	  .options = { "smtp_tls_security_level=may" },
+	  .script = HELLO "<STARTTLS\nI\n.\n",
+	  .results = "10 deferred 4.7.5 Cannot start TLS: host " HOST1 " sent "
+	    "data in clear after its reply\nsite failed" },
+	{ .label = "AUTH PLAIN",
+	  .options = { "smtp_sasl_auth_enable=yes",
+	    "smtp_sasl_security_options=noanonymous" },
+	  .script = "A1\n>220 mx\n<EHLO\n>250-mx\n>250 AUTH PLAIN LOGIN\n"
+	    "<AUTH PLAIN AHVzZXIAc2VjcmV0\n>235 ok\n<MAIL\n>250 ok\n<RCPT\n"
+	    ">250 ok\n<DATA\n>354 go\nD\n>250 ok\n" BYE,
+	  .results = "10 sent 2.0.0 relayed 250 ok" },
+	{ .label = "AUTH LOGIN fails",
+	  .options = { "smtp_sasl_auth_enable=yes",
+	    "smtp_sasl_security_options=noanonymous" },
+	  .script = "A1\n>220 mx\n<EHLO\n>250-mx\n>250 AUTH=LOGIN\n"
+	    "<AUTH LOGIN dXNlcg==\n>334 UGFzc3dvcmQ6\n<c2VjcmV0\n"
+	    ">535 5.7.8 no\n.\n",
+	  .results = "10 deferred 4.7.8 SASL authentication failed; server "
+	    HOST1 " said: 535 5.7.8 no\nsite failed" },
+	{ .label = "no password in clear",
+	  .options = { "smtp_sasl_auth_enable=yes" },
+	  .script = "A1\n>220 mx\n<EHLO\n>250-mx\n>250 AUTH PLAIN\n.\n",
+	  .results = "10 deferred 4.7.0 SASL authentication failed; cannot "
+	    "authenticate to server " HOST1 ": no mechanism available\n"
+	    "site failed" },
+	{ .label = "LMTP", .lmtp = true, .rcpts = 3,
+	  .script = "A1\n>220 mx\n<LHLO client.example\n>250-mx\n"
+	    ">250 PIPELINING\n<MAIL\n<RCPT\n<RCPT\n<RCPT\n>250 ok\n>250 ok\n"
+	    ">550 5.1.1 no\n>250 ok\n<DATA\n>354 go\nD\n>250 2.1.5 a\n"
+	    ">452 4.2.2 full\n" BYE,
+	  .results = "10 sent 2.1.5 relayed 250 2.1.5 a\n"
+	    "11 bounced 5.1.1 host client.example[DIR/lmtp] said: 550 5.1.1 "
+	    "no (in reply to RCPT TO command)\n12 deferred 4.2.2 host "
+	    "client.example[DIR/lmtp] said: 452 4.2.2 full (in reply to end "
+	    "of DATA command)" },
+	{ .label = "refused", .refused = true, .hosts = 2,
+	  .script = "A2\n>220 mx2\n" EHLO_OLD "<MAIL\n>250 ok\n<RCPT\n"
+	    ">250 ok\n<DATA\n>354 go\nD\n>250 ok\n" BYE,
+	  .results = "10 sent 2.0.0 relayed 250 ok",
+	  .log = "Connection refused" },
+};
+
+START_TEST(scenario)
+{
+	struct scenario	s = scenarios[_i];
+	char		pass[120], hop[120];
+
+	snprintf(pass, sizeof(pass), "smtp_sasl_password_maps=texthash:%s/"
+	    "pass", dir);
+	s.options[6] = NULL;
+	for (size_t i = 0; i < 6; i++)
+		if (s.options[i] == NULL) {
+			s.options[i] = pass;
+			break;
+		}
+	snprintf(hop, sizeof(hop), "unix:%s/lmtp", dir);
+	if (s.lmtp)
+		s.nexthop = hop;
+	play(s);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("smtpc");
+	TCase	*t = tcase_create("smtpc");
+	SRunner	*r;
+	int	 failed;
+
+	tcase_set_timeout(t, 60);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_loop_test(t, scenario, 0, (int)COUNT(scenarios));
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One message to those recipients of a job that have no result yet.
+ *
+ * MAIL and the RCPTs are sent in one go where the server can PIPELINE; DATA
+ * waits for their replies, so that content is never sent for nobody.  The
+ * content goes out with sendfile when no line of it begins with a dot.
+ *
+ * Before the final dot a broken connection means: not delivered, try the next
+ * host.  Behind it nobody knows, so the message is kept and tried again
+ * later: rather twice than never (RFC 5321 4.5.4.1, 6.1). */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/ascii.h"
+#include "base/mem.h"
+#include "codec/xtext.h"
+#include "daemon/daemon.h"
+#include "smtp-client/smtpc.h"
+#include "sys/clock.h"
+#include "sys/file.h"
+#include "sys/log.h"
+
+#define PIPELINE_MAX	500		/* commands without reply */
+#define OUT_ENOUGH	((size_t)65536)
+#define CHUNK		((size_t)16384)
+#define HEADER_MAX	((size_t)1 << 20)
+
+static void	 pump(struct conn *c);
+
+/* The last act: nothing of c or its job may be used afterwards. */
+static void
+tx_over(struct conn *c, bool keep)
+{
+	struct job	*j = c->job;
+
+	conn_release(c, keep);
+	job_tx_over(j);
+}
+
+/* Begun, but not ended with a dot: tell the server to forget it. */
+static void
+tx_reset(struct conn *c)
+{
+	struct job	*j = c->job;
+
+	c->job = NULL;
+	c->state = CONN_RSET;
+	conn_command(c, "RSET");
+	conn_expect(c, c->p->conf->rset_timeout);
+	job_tx_over(j);
+}
+
+static void
+refuse_all(struct job *j, enum deliver_status status, const char *dsn,
+    const char *why)
+{
+	for (size_t i = 0; i < j->nrcpts; i++)
+		if (j->rcpts[i].state != RCPT_DONE)
+			result_set(j, &j->rcpts[i], status, dsn, why);
+}
+
+static void
+reply_all(struct job *j, enum rcpt_state in, const struct smtp_reply *r,
+    const char *command)
+{
+	for (size_t i = 0; i < j->nrcpts; i++)
+		if (j->rcpts[i].state == in)
+			result_reply(j, &j->rcpts[i], r, command);
+}
+
+static bool
+has_8bit(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s > 127)
+			return true;
+	return false;
+}
+
+/* Do the header fields need SMTPUTF8? */
+static bool
+header_8bit(const struct job *j)
+{
+	size_t		 want = j->m.content_size < HEADER_MAX ?
+			    j->m.content_size : HEADER_MAX;
+	unsigned char	*p = mem_new(want + 1, 1);
+	ssize_t		 n;
+	bool		 found = false;
+
+	n = file_pread(j->m.content, p, want, (off_t)j->m.content_offset);
+	for (ssize_t i = 0; i < n && !found; i++) {
+		if (p[i] == '\n' && i + 2 < n && p[i + 1] == '\r' &&
+		    p[i + 2] == '\n')
+			break;
+		found = p[i] > 127;
+	}
+	mem_free(&p);
+	return found;
+}
+
+static bool
+needs_utf8(const struct job *j)
+{
+	if (has_8bit(j->m.sender))
+		return true;
+	for (size_t i = 0; i < j->nrcpts; i++)
+		if (has_8bit(j->rcpts[i].r->address))
+			return true;
+	return j->m.smtputf8 && header_8bit(j);
+}
+
+/* An address must not end its command or become a parameter. */
+static bool
+address_ok(const char *s)
+{
+	bool	quoted = false;
+
+	for (; *s != '\0'; s++) {
+		if (ascii_is_cntrl((unsigned char)*s))
+			return false;
+		if (quoted && *s == '\\' && s[1] != '\0')
+			s++;
+		else if (*s == '"')
+			quoted = !quoted;
+		else if (!quoted && (*s == '>' || *s == '<' || *s == ' '))
+			return false;
+	}
+	return !quoted;
+}
+
+/* False: refused for a reason of this server's; all have their result. */
+static bool
+possible(struct conn *c)
+{
+	struct job	*j = c->job;
+
+	if (!address_ok(j->m.sender)) {
+		refuse_all(j, DELIVER_BOUNCED, "5.1.7",
+		    "bad sender address syntax");
+		return false;
+	}
+	for (size_t i = 0; i < j->nrcpts; i++)
+		if (j->rcpts[i].state != RCPT_DONE &&
+		    !address_ok(j->rcpts[i].r->address))
+			result_set(j, &j->rcpts[i], DELIVER_BOUNCED, "5.1.3",
+			    "bad address syntax");
+	if ((c->can & CAN_UTF8) == 0 && needs_utf8(j)) {
+		refuse_all(j, DELIVER_BOUNCED, "5.6.7", arena_printf(j->mem,
+		    "SMTPUTF8 is required, but was not offered by host %s",
+		    c->target.where));
+		return false;
+	}
+	if (j->m.eight_bit && (c->can & CAN_8BIT) == 0) {
+		refuse_all(j, DELIVER_BOUNCED, "5.6.3", arena_printf(j->mem,
+		    "8BITMIME is required, but was not offered by host %s",
+		    c->target.where));
+		return false;
+	}
+	return true;
+}
+
+void
+tx_begin(struct conn *c)
+{
+	struct job	*j = c->job;
+
+	c->tx = (struct tx){ .line_start = true };
+	c->state = CONN_MAIL;
+	c->uses++;
+	c->connected = clock_wall() - j->m.active;
+	j->talked = true;
+	for (size_t i = 0; i < j->nrcpts; i++)
+		if (j->rcpts[i].state != RCPT_DONE)
+			j->rcpts[i].state = RCPT_TODO;
+	if (!possible(c)) {
+		tx_over(c, true);
+		return;
+	}
+	pump(c);
+}
+
+static void
+put_xtext(struct buf *out, const char *name, const char *text)
+{
+	buf_adds(out, name);
+	xtext_put(out, slice_str(text));
+}
+
+static void
+put_mail(struct conn *c)
+{
+	const struct deliver_req	*m = &c->job->m;
+	struct buf			*out = stream_out(c->stream);
+
+	buf_addf(out, "MAIL FROM:<%s>", m->sender);
+	if ((c->can & CAN_SIZE) != 0)
+		buf_addf(out, " SIZE=%llu",
+		    (unsigned long long)m->content_size);
+	if ((c->can & CAN_8BIT) != 0 && m->eight_bit)
+		buf_adds(out, " BODY=8BITMIME");
+	if ((c->can & CAN_UTF8) != 0 && (m->smtputf8 || needs_utf8(c->job)))
+		buf_adds(out, " SMTPUTF8");
+	if ((c->can & CAN_DSN) != 0) {
+		if (m->dsn_ret != 0)
+			buf_adds(out, m->dsn_ret == RET_FULL ? " RET=FULL" :
+			    " RET=HDRS");
+		if (m->dsn_envid != NULL)
+			put_xtext(out, " ENVID=", m->dsn_envid);
+	}
+	buf_adds(out, "\r\n");
+}
+
+static void
+put_notify(struct buf *out, uint64_t notify)
+{
+	static const struct {
+		uint64_t	 bit;
+		const char	*name;
+	} names[] = {
+		{ NOTIFY_NEVER, "NEVER" }, { NOTIFY_SUCCESS, "SUCCESS" },
+		{ NOTIFY_FAILURE, "FAILURE" }, { NOTIFY_DELAY, "DELAY" },
+	};
+	const char	*sep = " NOTIFY=";
+
+	for (size_t i = 0; i < COUNT(names); i++) {
+		if ((notify & names[i].bit) == 0)
+			continue;
+		buf_addf(out, "%s%s", sep, names[i].name);
+		sep = ",";
+	}
+}
+
+static void
+put_rcpt(struct conn *c, const struct deliver_rcpt *r)
+{
+	struct buf	*out = stream_out(c->stream);
+	struct slice	 rest, type;
+
+	buf_addf(out, "RCPT TO:<%s>", r->address);
+	if ((c->can & CAN_DSN) != 0) {
+		put_notify(out, r->notify);
+		rest = slice_str(r->dsn_orcpt);
+		if (r->dsn_orcpt != NULL && slice_cut(&rest, ';', &type)) {
+			buf_addf(out, " ORCPT=%.*s;", SLICE_ARG(type));
+			xtext_put(out, rest);
+		}
+	}
+	buf_adds(out, "\r\n");
+}
+
+static void
+send_data(struct conn *c)
+{
+	c->state = CONN_DATA;
+	conn_command(c, "DATA");
+	conn_expect(c, c->p->conf->data_init_timeout);
+}
+
+/* The next recipient that this transaction asks for; NULL: all are asked. */
+static struct rcpt *
+next_rcpt(struct conn *c)
+{
+	struct job	*j = c->job;
+
+	while (c->tx.next_rcpt < j->nrcpts &&
+	    j->rcpts[c->tx.next_rcpt].state != RCPT_TODO)
+		c->tx.next_rcpt++;
+	return c->tx.next_rcpt < j->nrcpts ?
+	    &j->rcpts[c->tx.next_rcpt++] : NULL;
+}
+
+static bool
+room(const struct conn *c)
+{
+	size_t	most = (c->can & CAN_PIPELINE) != 0 ? PIPELINE_MAX : 1;
+
+	return c->tx.asked < most && stream_out_len(c->stream) < OUT_ENOUGH;
+}
+
+/* Send what may be sent now; when all is answered, go on to DATA. */
+static void
+pump(struct conn *c)
+{
+	struct tx	*tx = &c->tx;
+	struct rcpt	*r;
+
+	if (!tx->mail_sent) {
+		put_mail(c);
+		tx->mail_sent = true;
+		tx->asked++;
+		conn_expect(c, c->p->conf->mail_timeout);
+	}
+	while (!tx->mail_failed && room(c) && (r = next_rcpt(c)) != NULL) {
+		put_rcpt(c, r->r);
+		r->state = RCPT_SENT_CMD;
+		r->soft = false;
+		tx->asked++;
+	}
+	stream_flush(c->stream);
+	if (tx->asked > 0)
+		return;
+	if (tx->accepted > 0)
+		send_data(c);
+	else
+		tx_reset(c);
+}
+
+static void
+said_421(struct conn *c, const struct smtp_reply *r, const char *command)
+{
+	tx_broken(c, arena_printf(c->job->mem,
+	    "host %s said: %s (in reply to %s)", c->target.where, r->text,
+	    command));
+}
+
+static void
+mail_reply(struct conn *c, const struct smtp_reply *r)
+{
+	c->tx.mail_answered = true;
+	if (r->code / 100 != 2) {
+		c->tx.mail_failed = true;
+		reply_all(c->job, RCPT_SENT_CMD, r, "MAIL FROM command");
+		reply_all(c->job, RCPT_TODO, r, "MAIL FROM command");
+	}
+	pump(c);
+}
+
+static void
+rcpt_reply(struct conn *c, const struct smtp_reply *r)
+{
+	struct job	*j = c->job;
+	struct tx	*tx = &c->tx;
+	struct rcpt	*rcpt;
+
+	if (!tx->mail_failed) {
+		while (j->rcpts[tx->next_answer].state != RCPT_SENT_CMD)
+			tx->next_answer++;
+		rcpt = &j->rcpts[tx->next_answer++];
+		if (r->code / 100 == 2) {
+			rcpt->state = RCPT_ACCEPTED;
+			tx->accepted++;
+		} else
+			result_reply(j, rcpt, r, "RCPT TO command");
+	}
+	conn_expect(c, c->p->conf->rcpt_timeout);
+	if (r->code == 421)
+		said_421(c, r, "RCPT TO command");
+	else
+		pump(c);
+}
+
+/* The message itself is at fault, or its file: no other host helps. */
+static void
+cannot_read(struct conn *c, const char *reason)
+{
+	struct job	*j = c->job;
+
+	log_warn("%s: reading the message: %s", j->m.queue_id, reason);
+	refuse_all(j, DELIVER_DEFERRED, "4.3.0", "queue file read error");
+	stream_close(&c->stream);
+	tx_over(c, false);
+}
+
+static void
+content_sent(struct conn *c)
+{
+	struct buf	*out = stream_out(c->stream);
+
+	c->state = CONN_DOT;
+	if (!c->tx.ends_crlf)
+		buf_adds(out, "\r\n");
+	buf_adds(out, ".\r\n");
+	stream_timeout(c->stream, 0);
+	conn_expect(c, c->p->conf->data_done_timeout);
+	stream_flush(c->stream);
+}
+
+/* -1 is either a file that is shorter than it was or a connection that is
+ * gone; of the latter we hear in another way. */
+static void
+on_file_sent(void *arg, int result)
+{
+	struct conn		*c = arg;
+	const struct deliver_req *m = &c->job->m;
+	struct stat		 st;
+
+	if (result == 0)
+		content_sent(c);
+	else if (fstat(m->content, &st) != 0 || (uint64_t)st.st_size <
+	    m->content_offset + m->content_size)
+		cannot_read(c, "the file is too short");
+}
+
+static void
+stuff(struct tx *tx, struct buf *out, const unsigned char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (tx->line_start && p[i] == '.')
+			buf_addc(out, '.');
+		buf_addc(out, p[i]);
+		tx->line_start = p[i] == '\n';
+	}
+}
+
+void
+tx_drained(struct conn *c)
+{
+	struct tx	*tx = &c->tx;
+	unsigned char	 chunk[CHUNK];
+	size_t		 n = tx->left < CHUNK ? (size_t)tx->left : CHUNK;
+
+	if (tx->left == 0)
+		return;
+	if (file_pread(c->job->m.content, chunk, n, (off_t)tx->at) !=
+	    (ssize_t)n) {
+		cannot_read(c, strerror(errno));
+		return;
+	}
+	stuff(tx, stream_out(c->stream), chunk, n);
+	tx->at += n;
+	tx->left -= n;
+	if (tx->left == 0)
+		content_sent(c);
+	else
+		stream_flush(c->stream);
+}
+
+static bool
+ends_with_crlf(const struct deliver_req *m)
+{
+	char	end[2];
+
+	return m->content_size == 0 || (m->content_size >= 2 &&
+	    file_pread(m->content, end, 2, (off_t)(m->content_offset +
+	    m->content_size - 2)) == 2 && memcmp(end, "\r\n", 2) == 0);
+}
+
+static void
+send_content(struct conn *c)
+{
+	const struct deliver_req	*m = &c->job->m;
+
+	c->state = CONN_CONTENT;
+	c->tx.ends_crlf = ends_with_crlf(m);
+	stream_deadline(c->stream, 0);
+	stream_timeout(c->stream, c->p->conf->data_xfer_timeout);
+	if (!m->dot_lines) {
+		stream_send_file(c->stream, m->content,
+		    (off_t)m->content_offset, (size_t)m->content_size,
+		    on_file_sent, c);
+		return;
+	}
+	c->tx.at = m->content_offset;
+	c->tx.left = m->content_size;
+	if (c->tx.left == 0)
+		content_sent(c);
+	else
+		tx_drained(c);
+}
+
+static void
+data_reply(struct conn *c, const struct smtp_reply *r)
+{
+	if (r->code == 354) {
+		send_content(c);
+		return;
+	}
+	reply_all(c->job, RCPT_ACCEPTED, r, "DATA command");
+	if (r->code == 421)
+		said_421(c, r, "DATA command");
+	else
+		tx_reset(c);
+}
+
+/* The verdict came before we were done: no is no; and who says yes to half a
+ * message is not to be believed. */
+static void
+early_reply(struct conn *c, const struct smtp_reply *r)
+{
+	struct job	*j = c->job;
+
+	reply_all(j, RCPT_ACCEPTED, r, "end of DATA command");
+	stream_close(&c->stream);
+	tx_over(c, false);
+}
+
+static void
+verdict(struct conn *c, struct rcpt *rcpt, const struct smtp_reply *r)
+{
+	if (r->code / 100 == 2)
+		result_sent(c->job, rcpt, r);
+	else
+		result_reply(c->job, rcpt, r, "end of DATA command");
+}
+
+static void
+dot_reply(struct conn *c, const struct smtp_reply *r)
+{
+	struct job	*j = c->job;
+	bool		 more = false, lmtp = c->p->lmtp, used = false;
+
+	for (size_t i = 0; i < j->nrcpts; i++) {
+		if (j->rcpts[i].state != RCPT_ACCEPTED)
+			continue;
+		/* LMTP: one reply for each, in the order of the RCPTs. */
+		if (lmtp && used) {
+			more = true;
+			break;
+		}
+		verdict(c, &j->rcpts[i], r);
+		used = true;
+	}
+	if (more)
+		conn_expect(c, c->p->conf->data_done_timeout);
+	else
+		tx_over(c, r->code != 421);
+}
+
+void
+tx_reply(struct conn *c, const struct smtp_reply *r)
+{
+	switch (c->state) {
+	case CONN_MAIL:
+		c->tx.asked--;
+		if (!c->tx.mail_answered)
+			mail_reply(c, r);
+		else
+			rcpt_reply(c, r);
+		return;
+	case CONN_DATA:
+		data_reply(c, r);
+		return;
+	case CONN_CONTENT:
+		early_reply(c, r);
+		return;
+	case CONN_DOT:
+		dot_reply(c, r);
+		return;
+	case CONN_RSET:
+		conn_release(c, r->code / 100 == 2);
+		return;
+	case CONN_DIAL:
+	case CONN_GREETING:
+	case CONN_EHLO:
+	case CONN_HELO:
+	case CONN_STARTTLS:
+	case CONN_SHAKE:
+	case CONN_AUTH:
+	case CONN_IDLE:
+	case CONN_STATES:
+		break;
+	}
+}
+
+void
+tx_broken(struct conn *c, const char *why)
+{
+	struct job	*j = c->job;
+	bool		 stale = c->uses > 1 && c->state == CONN_MAIL &&
+			    !c->tx.mail_answered;
+	const char	*text = arena_strdup(j->mem, why);
+
+	for (size_t i = 0; i < j->nrcpts; i++) {
+		struct rcpt	*r = &j->rcpts[i];
+
+		if (r->state == RCPT_ACCEPTED && c->state == CONN_DOT)
+			result_set(j, r, DELIVER_DEFERRED, "4.4.2", text);
+		else if (r->state != RCPT_DONE)
+			r->state = RCPT_TODO;
+	}
+	j->why_relay = arena_strdup(j->mem, c->target.relay);
+	stream_close(&c->stream);
+	conn_drop(&c);
+	if (stale)
+		j->next--;	/* it was idle for too long: same host anew */
+	else
+		j->sessions++;
+	if (!stale && j->next < j->ntargets)
+		log_info("%s: %s", j->m.queue_id, text);
+	job_host_failed(j, "4.4.2", false, text);
+}
