@@ -10,3 +10,11 @@ noinst_LIBRARIES += %D%/libintake.a
 	%D%/lines.h \
 	%D%/params.c \
 	%D%/received.c
+
+check_PROGRAMS += %D%/lines_test %D%/intake_test
+%C%_lines_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_lines_test_LDADD = $(LIBS_INTAKE) $(LIBS_BASE) $(CHECK_LIBS)
+%C%_intake_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_intake_test_LDADD = $(LIBS_INTAKE) $(LIBS_QUEUE) $(LIBS_ROUTE) \
+	$(LIBS_MAP) $(LIBS_CONF) $(LIBS_MAIL) $(LIBS_SYS) $(LIBS_CODEC) \
+	$(LIBS_BASE) $(EVENT_LIBS) $(DB_LIBS) $(PCRE2_LIBS) $(CHECK_LIBS)
