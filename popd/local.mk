@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-noinst_LIBRARIES += %D%/libpopd.a
-%C%_libpopd_a_SOURCES = \
+daemon_PROGRAMS += %D%/popd
+%C%_popd_SOURCES = \
 	%D%/command.c \
 	%D%/drop.c \
 	%D%/main.c \
 	%D%/popd.h \
 	%D%/session.c
+%C%_popd_LDADD = $(LIBS_STORE) $(LIBS_PROTO) $(LIBS_NET) $(LIBS_MAIL) \
+	$(DAEMON_LIBS) $(OPENSSL_LIBS) $(IDN2_LIBS)
