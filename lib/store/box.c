@@ -18,6 +18,7 @@
 #include "base/panic.h"
 #include "store/rebuild.h"
 #include "store/snapshot.h"
+#include "sys/clock.h"
 
 size_t
 box_count(const struct box *b)
@@ -214,8 +215,8 @@ follow(struct box *b)
 }
 
 /* The records as they are, for a session that numbered its messages by them. */
-static struct rec *
-remember(struct box *b, size_t *n_out)
+struct rec *
+box_remember(struct box *b, size_t *n_out)
 {
 	struct rec	*old;
 	size_t		 n = *n_out = box_count(b);
@@ -250,11 +251,16 @@ compare(struct box *b, const struct rec *old, const struct rec *new, size_t i)
 
 /* Put dead records in the places of those that are not there any more, so that
  * every message the session knew has a number still. */
-static void
-recall(struct box *b, const struct rec *old, size_t nold)
+void
+box_recall(struct box *b, struct rec **oldp, size_t nold)
 {
-	struct rec	*all = mem_new(nold + box_count(b) + 1, sizeof(*all));
+	const struct rec	*old = *oldp;
+	struct rec	*all;
 	size_t		 n = 0, i = 0, k = 0, total = box_count(b);
+
+	if (old == NULL)
+		return;
+	all = mem_new(nold + total + 1, sizeof(*all));
 
 	while (i < nold || k < total) {
 		const struct rec	*new = k < total ? box_rec(b, k) : NULL;
@@ -276,6 +282,7 @@ recall(struct box *b, const struct rec *old, size_t nold)
 	b->tail_size = nold + total + 1;
 	b->base = NULL;
 	b->nbase = 0;
+	mem_free(oldp);
 }
 
 static int	 load(struct box *b, struct error *err) MUST_USE;
@@ -284,16 +291,14 @@ int
 box_load(struct box *b, struct error *err)
 {
 	size_t		 nold;
-	struct rec	*old = remember(b, &nold);
+	struct rec	*old = box_remember(b, &nold);
 	bool		 track = b->track;
 	int		 r;
 
 	b->track = false;
 	r = load(b, err);
 	b->track = track;
-	if (old != NULL)
-		recall(b, old, nold);
-	mem_free(&old);
+	box_recall(b, &old, nold);
 	return r;
 }
 
@@ -412,6 +417,17 @@ box_foreign(struct box *b)
 {
 	return dir_ns(b->newfd) != b->totals.new_ns ||
 	    dir_ns(b->curfd) != b->totals.cur_ns;
+}
+
+bool
+box_too_fresh(struct box *b)
+{
+	int64_t	new = dir_ns(b->newfd), cur = dir_ns(b->curfd);
+	int64_t	now = clock_wall() * 1000, last = new > cur ? new : cur;
+
+	return (new == b->totals.new_ns || new == b->totals.new_ns + 1) &&
+	    (cur == b->totals.cur_ns || cur == b->totals.cur_ns + 1) &&
+	    now >= last && now - last < BOX_TICK_NS;
 }
 
 /* Write a frame over the torn bytes and cut off the rest.  UIDs in what was

@@ -80,6 +80,11 @@ int	 box_refresh(struct box *b, struct error *err) MUST_USE;
 /* Do the directories' times differ from what the log says? */
 bool	 box_foreign(struct box *b);
 
+/* ... only because they changed in the same tick of the clock in which they
+ * were last read, and that tick is hardly over: look a little later. */
+bool	 box_too_fresh(struct box *b);
+#define BOX_TICK_NS	INT64_C(20000000)
+
 /* Lock and refresh; then records may be added to b->frame with box_put_...(),
  * which also change the state.  After box_commit() -1 nothing was written. */
 int	 box_begin(struct box *b, struct error *err) MUST_USE;
@@ -128,6 +133,11 @@ bool	 box_name_ok(struct slice name);
 
 /* The session shall hear of record i (b->track). */
 void	 box_note_change(struct box *b, size_t i);
+
+/* Internal: around a reloading, for a session that numbers its messages by
+ * records.  recall frees *old. */
+struct rec	*box_remember(struct box *b, size_t *n_out) MUST_USE;
+void	 box_recall(struct box *b, struct rec **old, size_t nold);
 
 /* Internal: forget all messages and load again from snapshot and log. */
 int	 box_load(struct box *b, struct error *err) MUST_USE;

@@ -427,35 +427,42 @@ lock_dir(struct box *b, bool wait, struct error *err)
 	return -1;
 }
 
-int
-rebuild(struct box *b, struct error *err)
+/* Is there anything to repair, or did somebody else do it already?  The log
+ * is open and locked. */
+static bool
+is_whole(struct box *b, bool force, uint64_t generation)
+{
+	struct slice	frame;
+	uint64_t	at;
+
+	if (force && b->log.header.generation == generation)
+		return false;
+	while (log_next(&b->log, &frame))
+		;
+	return !log_frame_beyond(&b->log, &at);
+}
+
+static int
+remake(struct box *b, bool force, struct error *err)
 {
 	struct making	k = { .b = b, .mem = NULL };
 	enum log_open	o;
-	uint64_t	at;
+	uint64_t	generation = b->log.header.generation;
 	int		r = -1, lock = lock_dir(b, true, err);
 
 	if (lock < 0)
 		return -1;
-	/* Somebody may have done it while we waited. */
 	box_unload(b);
 	log_close(&b->log);
 	o = log_attach(&b->log, b->dirfd, err);
-	if (o == LOG_OPENED || o == LOG_DAMAGED) {
+	if (o == LOG_OPENED || o == LOG_DAMAGED)
 		r = log_lock(&b->log, err);
-		if (r == 0 && o == LOG_OPENED) {
-			struct slice	frame;
-
-			while (log_next(&b->log, &frame))
-				;
-			if (!log_frame_beyond(&b->log, &at)) {
-				log_unlock(&b->log);
-				close(lock);
-				return box_load(b, err);
-			}
-		}
-	} else if (o == LOG_MISSING) {
+	else if (o == LOG_MISSING)
 		r = 0;
+	if (r == 0 && o == LOG_OPENED && is_whole(b, force, generation)) {
+		log_unlock(&b->log);
+		close(lock);
+		return box_load(b, err);
 	}
 	if (r == 0) {
 		k.mem = arena_new();
@@ -466,6 +473,30 @@ rebuild(struct box *b, struct error *err)
 	}
 	log_unlock(&b->log);
 	close(lock);
+	return r;
+}
+
+int
+rebuild(struct box *b, struct error *err)
+{
+	return remake(b, false, err);
+}
+
+/* Sessions that numbered their messages by the old log keep their numbers. */
+int
+rebuild_forced(struct box *b, struct error *err)
+{
+	struct rec	*old;
+	size_t		 nold;
+	bool		 track = b->track;
+	int		 r;
+
+	old = box_remember(b, &nold);
+	b->track = false;
+	r = remake(b, true, err);
+	b->track = track;
+	b->reloaded = true;
+	box_recall(b, &old, nold);
 	return r;
 }
 
@@ -532,6 +563,18 @@ merge_name(struct box *b, size_t i, struct slice old, struct scan_file *f)
 			box_note_change(b, i);
 	}
 	box_put_name(b, i, slice_str(f->name));
+}
+
+static bool
+all_readable(struct box *b)
+{
+	struct slice	name;
+
+	for (size_t i = 0; i < box_count(b); i++)
+		if ((box_rec(b, i)->flags & REC_DEAD) == 0 &&
+		    !box_name(b, i, &name))
+			return false;
+	return true;
 }
 
 /* Records against files: renamed ones are merged, those without a file are
@@ -606,6 +649,11 @@ rebuild_scan(struct box *b, struct error *err)
 
 	if (box_begin(b, err) < 0)
 		return -1;
+	/* A damaged record must not make its file look new. */
+	if (!all_readable(b)) {
+		box_abort(b);
+		return rebuild_forced(b, err);
+	}
 	r = scan_read(&s, b, err);
 	/* A file that is renamed while the directory is read may be missed:
 	 * gone is what two readings do not show. */

@@ -10,6 +10,9 @@
  * the files, and load the box from it (which is not locked). */
 int	 rebuild(struct box *b, struct error *err) MUST_USE;
 
+/* The same though the log looks sound: a record in it is not. */
+int	 rebuild_forced(struct box *b, struct error *err) MUST_USE;
+
 /* The same with a log that is sound but mostly dead records.  0 also if
  * nothing was done. */
 int	 rebuild_compact(struct box *b, struct error *err) MUST_USE;

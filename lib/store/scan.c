@@ -13,10 +13,6 @@
 #include "store/record.h"
 #include "sys/clock.h"
 
-/* A change in the same tick of the kernel's clock as ours would not show in
- * the time stamp. */
-#define TICK_NS		INT64_C(20000000)
-
 static void
 add(struct scan *s, const char *dir, const char *name)
 {
@@ -61,8 +57,10 @@ read_dir(struct scan *s, int fd, const char *dir, int64_t *ns_out,
 	}
 	*ns_out = (int64_t)st.st_mtim.tv_sec * 1000000000 +
 	    st.st_mtim.tv_nsec;
-	if (s->when_ns - *ns_out < TICK_NS && s->when_ns >= *ns_out)
-		*ns_out -= 1;		/* look again next time */
+	/* A change in the same tick of the kernel's clock would not show in
+	 * the time stamp: look again. */
+	if (s->when_ns - *ns_out < BOX_TICK_NS && s->when_ns >= *ns_out)
+		*ns_out -= 1;
 	errno = 0;
 	while ((e = readdir(d)) != NULL)
 		if (e->d_name[0] != '.')

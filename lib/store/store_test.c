@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -625,6 +626,449 @@ START_TEST(import)
 }
 END_TEST
 
+/*
+ * Several processes, and processes that are killed.  What anybody saw under a
+ * UID is what everybody sees there for ever.
+ */
+#define MAX_UID	200000
+
+struct shared {
+	int	 bad;
+	int	 seen[MAX_UID];		/* number of the message, 0: none */
+	int	 acked[MAX_UID];
+	char	 expunged[MAX_UID];
+};
+
+static struct shared	*shared;
+
+static void
+saw(uint32_t uid, int n)
+{
+	int	none = 0;
+
+	if (uid >= MAX_UID || n == 0 ||
+	    (!__atomic_compare_exchange_n(&shared->seen[uid], &none, n, false,
+	    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) && none != n)) {
+		(void)fprintf(stderr, "uid %u is %d, was %d\n", uid, n,
+		    none);
+		shared->bad = 1;
+	}
+}
+
+static int
+number_of(struct view *v, uint32_t seq, struct arena *a)
+{
+	struct envelope	e;
+	struct error	why;
+
+	if (view_envelope(v, seq, a, &e, &why) < 0) {
+		(void)fprintf(stderr, "envelope: %s\n", why.text);
+		return 0;
+	}
+	if (e.subject.p == NULL || !slice_starts(e.subject, "number "))
+		return 0;
+	return (int)strtol(arena_strndup(a, (const char *)e.subject.p + 7,
+	    e.subject.len - 7), NULL, 10);
+}
+
+static void
+look(struct view *v)
+{
+	struct arena	*a = arena_new();
+
+	for (uint32_t seq = 1; seq <= view_count(v); seq++) {
+		struct view_msg	m;
+
+		view_get(v, seq, &m);
+		if (!m.expunged)
+			saw(m.uid, number_of(v, seq, a));
+	}
+	arena_free(&a);
+}
+
+static void
+deliverer(int who)
+{
+	for (int i = 1;; i++) {
+		int			 n = who * 100000 + i + (int)(clock_wall() %
+					    100) * 1000;
+		char			*text = message(n);
+		struct store_delivery	 d = { .size = strlen(text) };
+		struct store_done	 r;
+
+		d.fd = temp_fd(text, d.size);
+		if (store_deliver_now(user, &d, &r, &err) == 0) {
+			saw(r.uid, n);
+			shared->acked[r.uid] = n;
+		} else if (shared->bad == 0) {
+			(void)fprintf(stderr, "deliver: %s\n", err.text);
+			shared->bad = 1;
+		}
+		close(d.fd);
+		arena_reset(mem);
+	}
+}
+
+static void
+session(int who)
+{
+	struct view		*v = open_view("INBOX");
+	struct view_changes	 c;
+
+	srandom((unsigned int)who);
+	for (;;) {
+		uint32_t	seq, uid;
+
+		arena_reset(mem);
+		if (view_sync(v, true, mem, &c, &err) < 0) {
+			(void)fprintf(stderr, "sync: %s\n", err.text);
+			shared->bad = 1;
+		}
+		ck_assert(!c.gone);
+		look(v);
+		if (view_count(v) == 0)
+			continue;
+		seq = 1 + (uint32_t)random() % view_count(v);
+		set_flags(v, seq, VIEW_FLAGS_SET, (unsigned int)random() &
+		    (STORE_SEEN | STORE_FLAGGED | STORE_ANSWERED));
+		uid = view_uid(v, seq);
+		if (random() % 4 == 0) {
+			shared->expunged[uid] = 1;
+			if (view_expunge(v, &uid, 1, &err) < 0) {
+				(void)fprintf(stderr, "expunge: %s\n",
+				    err.text);
+				shared->bad = 1;
+			}
+		}
+		if (random() % 8 == 0) {
+			view_close(&v);
+			v = open_view("INBOX");
+		}
+	}
+}
+
+static pid_t
+spawn(void (*run)(int who), int who)
+{
+	pid_t	pid = fork();
+
+	ck_assert(pid >= 0);
+	if (pid == 0) {
+		run(who);
+		_exit(0);
+	}
+	return pid;
+}
+
+static void
+sleep_ms(long ms)
+{
+	struct timespec	t = { .tv_sec = ms / 1000,
+			    .tv_nsec = ms % 1000 * 1000000 };
+
+	(void)nanosleep(&t, NULL);
+}
+
+static void
+stop(pid_t *pids, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int	status;
+
+		ck_assert(kill(pids[i], SIGKILL) == 0);
+		ck_assert(waitpid(pids[i], &status, 0) == pids[i]);
+		ck_assert(WIFSIGNALED(status) &&
+		    WTERMSIG(status) == SIGKILL);
+	}
+}
+
+/* All that was acknowledged and not expunged is there under its UID, with its
+ * content; the totals are right. */
+static void
+verify(void)
+{
+	struct view		*v = open_view("INBOX");
+	struct store_status	 st;
+	uint32_t		 unseen = 0;
+	struct view_msg		 m;
+
+	look(v);
+	ck_assert_int_eq(shared->bad, 0);
+	for (uint32_t uid = 1; uid < view_uidnext(v) && uid < MAX_UID; uid++)
+		if (shared->acked[uid] != 0 && !shared->expunged[uid]) {
+			uint32_t	seq = view_seq(v, uid);
+
+			ck_assert_msg(seq != 0, "uid %u lost", uid);
+			ck_assert_int_eq(number_of(v, seq, mem),
+			    shared->acked[uid]);
+		}
+	for (uint32_t seq = 1; seq <= view_count(v); seq++) {
+		view_get(v, seq, &m);
+		unseen += (m.flags & STORE_SEEN) == 0 ? 1 : 0;
+		if (seq % 7 == 0)
+			ck_assert_uint_eq(strlen(body_of(v, seq)), m.size);
+	}
+	ck_assert(store_status(user, "INBOX", &st, &fail, &err) == 0);
+	ck_assert_uint_eq(st.messages, view_count(v));
+	ck_assert_uint_eq(st.unseen, unseen);
+	view_close(&v);
+}
+
+static void
+new_shared(void)
+{
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert(shared != MAP_FAILED);
+}
+
+START_TEST(stress)
+{
+	pid_t	pids[6];
+
+	new_shared();
+	for (int i = 0; i < 6; i++)
+		pids[i] = spawn(i < 3 ? deliverer : session, i + 1);
+	sleep_ms(4000);
+	stop(pids, 6);
+	verify();
+	ck_assert(shared->acked[1] != 0);
+}
+END_TEST
+
+START_TEST(killed)
+{
+	new_shared();
+	srandom(1);
+	for (int round = 0; round < 60; round++) {
+		pid_t	pids[3] = {
+			spawn(deliverer, round * 3 + 1),
+			spawn(session, round * 3 + 2),
+			spawn(session, round * 3 + 3),
+		};
+
+		sleep_ms(random() % 60);
+		stop(pids, 3);
+		/* Sometimes the log goes too, or the snapshot. */
+		if (round % 10 == 9)
+			(void)unlink(arena_printf(mem, "%s/posthouse.%s",
+			    maildir, round % 20 == 9 ? "index" : "log"));
+		verify();
+	}
+}
+END_TEST
+
+/* Flip bytes, cut, fill with noise: nothing crashes, no UID names another
+ * message, no file is lost. */
+static void
+damage(const char *name, int how)
+{
+	char		*path = arena_printf(mem, "%s/%s", maildir, name);
+	int		 fd = open(path, O_RDWR);
+	struct stat	 st;
+	unsigned char	 c;
+	off_t		 at;
+
+	if (fd < 0)
+		return;
+	ck_assert(fstat(fd, &st) == 0);
+	at = st.st_size == 0 ? 0 : random() % st.st_size;
+	switch (how) {
+	case 0:
+		ck_assert(pread(fd, &c, 1, at) >= 0);
+		c = (unsigned char)~c;
+		ck_assert(pwrite(fd, &c, 1, at) == 1);
+		break;
+	case 1:
+		ck_assert(ftruncate(fd, at) == 0);
+		break;
+	case 2:
+		ck_assert(pwrite(fd, "garbage garbage garbage", 23,
+		    st.st_size) == 23);
+		break;
+	case 3:
+		for (int i = 0; i < 100; i++) {
+			c = (unsigned char)random();
+			ck_assert(pwrite(fd, &c, 1, random() %
+			    (st.st_size + 1)) == 1);
+		}
+		break;
+	default:
+		ck_assert(ftruncate(fd, 0) == 0);
+		break;
+	}
+	close(fd);
+}
+
+static int
+files_in(const char *sub)
+{
+	DIR		*d = opendir(arena_printf(mem, "%s/%s", maildir, sub));
+	struct dirent	*e;
+	int		 n = 0;
+
+	while ((e = readdir(d)) != NULL)
+		n += e->d_name[0] != '.' ? 1 : 0;
+	closedir(d);
+	return n;
+}
+
+START_TEST(damaged)
+{
+	static const char *const	names[] = { "posthouse.log",
+					    "posthouse.index",
+					    "posthouse.mailboxes" };
+	uint32_t			 validity = 0;
+	int				 n = 0;
+
+	new_shared();
+	srandom(7);
+	for (int round = 0; round < 150; round++) {
+		struct view	*v;
+
+		for (int i = 0; i < 3; i++) {
+			uint32_t	uid = deliver(++n);
+
+			ck_assert_uint_lt(uid, MAX_UID);
+			saw(uid, n);
+		}
+		v = open_view("INBOX");
+		look(v);
+		set_flags(v, 1, VIEW_FLAGS_ADD, STORE_FLAGGED);
+		view_close(&v);
+		damage(names[round % 3], (round / 3) % 5);
+		v = open_view("INBOX");
+		if (validity == 0)
+			validity = view_uidvalidity(v);
+		ck_assert_uint_eq(view_uidvalidity(v), validity);
+		look(v);
+		ck_assert_msg(shared->bad == 0, "round %d", round);
+		ck_assert_int_eq((int)view_count(v), n);
+		ck_assert_int_eq(files_in("new") + files_in("cur"), n);
+		view_close(&v);
+		arena_reset(mem);
+	}
+}
+END_TEST
+
+/* RFC 3501 needs ENVELOPE, BODYSTRUCTURE and the rest from the index alone. */
+START_TEST(no_file_opened)
+{
+	enum { N = 1000 };
+	static struct waiting	 w[N];
+	struct view		*v;
+	struct arena		*a = arena_new();
+	char			*hidden = arena_printf(mem, "%s/hidden",
+				    maildir);
+
+	memset(w, 0, sizeof(w));
+	for (int i = 0; i < N; i++) {
+		char			*text = message(i);
+		struct store_delivery	 d = { .size = strlen(text) };
+
+		d.fd = temp_fd(text, d.size);
+		store_deliver(user, &d, done_cb, &w[i]);
+		close(d.fd);
+	}
+	for (int i = 0; i < N; i++)
+		wait_for(&w[i].ran);
+	v = open_view("INBOX");
+	/* Without the files there is nothing to open. */
+	ck_assert(rename(arena_printf(mem, "%s/new", maildir), hidden) == 0);
+	for (uint32_t seq = 1; seq <= N; seq++) {
+		struct envelope		e;
+		struct mime_message	m;
+		struct slice		h;
+		struct view_msg		msg;
+
+		view_get(v, seq, &msg);
+		ck_assert(view_envelope(v, seq, a, &e, &err) == 0);
+		ck_assert(e.from.count == 1 && e.message_id.len > 0);
+		ck_assert(view_structure(v, seq, a, &m, &err) == 0);
+		ck_assert(m.size == msg.size);
+		ck_assert(view_headers(v, seq, a, &h, &err) == 0);
+		ck_assert(h.len > 100);
+		arena_reset(a);
+	}
+	ck_assert(rename(hidden, arena_printf(mem, "%s/new", maildir)) == 0);
+	arena_free(&a);
+	view_close(&v);
+}
+END_TEST
+
+START_TEST(tree)
+{
+	static const char *const	bad[] = { "", "/", "a//b", "../x", "a/..",
+	    "a/./b", "~x", "a.b", "x\ny", "a/", "/a", "\xff", "." };
+	struct store_listed	*l;
+	struct store_status	 st;
+	size_t			 n;
+	uint32_t		 validity;
+	struct view		*v;
+	struct view_changes	 c;
+
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		ck_assert_msg(!store_name_ok(user, bad[i]), "%zu", i);
+		ck_assert(store_create(user, bad[i], 0, &fail, &err) < 0);
+		ck_assert_int_eq(fail, STORE_BAD_NAME);
+	}
+	ck_assert(store_create(user, "inbox", 0, &fail, &err) < 0);
+	ck_assert_int_eq(fail, STORE_EXISTS);
+	ck_assert(store_create(user, "Work/\xc3\xa4/x", STORE_USE_JUNK, &fail,
+	    &err) == 0);
+	ck_assert(store_create(user, "Work/\xc3\xa4/x", 0, &fail, &err) < 0);
+	ck_assert_int_eq(fail, STORE_EXISTS);
+	ck_assert(access(arena_printf(mem, "%s/.Work.&AOQ-.x/maildirfolder",
+	    maildir), F_OK) == 0);
+	ck_assert(store_subscribe(user, "Work/\xc3\xa4/x", true, &fail,
+	    &err) == 0);
+	ck_assert(store_subscribe(user, "Nowhere", true, &fail, &err) == 0);
+	ck_assert(store_list(user, mem, &l, &n, &err) == 0);
+	ck_assert_uint_eq(n, 6);
+	ck_assert_str_eq(l[0].name, "INBOX");
+	ck_assert_str_eq(l[1].name, "Nowhere");
+	ck_assert_uint_eq(l[1].attrs, STORE_LIST_NONEXISTENT |
+	    STORE_LIST_SUBSCRIBED);
+	ck_assert_str_eq(l[2].name, "Sent");
+	ck_assert_uint_eq(l[2].use, STORE_USE_SENT);
+	ck_assert_str_eq(l[3].name, "Work");
+	ck_assert_uint_eq(l[3].attrs, STORE_LIST_NOSELECT |
+	    STORE_LIST_CHILDREN);
+	ck_assert_str_eq(l[5].name, "Work/\xc3\xa4/x");
+	ck_assert_uint_eq(l[5].use, STORE_USE_JUNK);
+	ck_assert_uint_eq(l[5].attrs, STORE_LIST_SUBSCRIBED);
+	(void)deliver_text("Work/\xc3\xa4/x", message(1), STORE_SEEN);
+	ck_assert(store_rename(user, "Work", "Work/sub", &fail, &err) < 0);
+	ck_assert(store_rename(user, "Work", "Play", &fail, &err) == 0);
+	ck_assert(!store_exists(user, "Work/\xc3\xa4/x"));
+	ck_assert(store_status(user, "Play/\xc3\xa4/x", &st, &fail,
+	    &err) == 0);
+	ck_assert_uint_eq(st.messages, 1);
+	ck_assert_uint_eq(st.unseen, 0);
+	validity = st.uidvalidity;
+	v = open_view("Play/\xc3\xa4/x");
+	ck_assert(store_delete(user, "Play/\xc3\xa4/x", &fail, &err) == 0);
+	ck_assert(view_sync(v, true, mem, &c, &err) == 0);
+	ck_assert(c.gone);
+	view_close(&v);
+	ck_assert(store_create(user, "Play/\xc3\xa4/x", 0, &fail, &err) == 0);
+	ck_assert(store_status(user, "Play/\xc3\xa4/x", &st, &fail,
+	    &err) == 0);
+	ck_assert_uint_eq(st.messages, 0);
+	ck_assert_uint_gt(st.uidvalidity, validity);
+	ck_assert(store_delete(user, "INBOX", &fail, &err) < 0);
+	ck_assert_int_eq(fail, STORE_REFUSED);
+	(void)deliver(1);
+	(void)deliver(2);
+	ck_assert_msg(store_rename(user, "INBOX", "Old", &fail, &err) == 0,
+	    "%s", err.text);
+	ck_assert(store_status(user, "Old", &st, &fail, &err) == 0);
+	ck_assert_uint_eq(st.messages, 2);
+	ck_assert(store_status(user, "INBOX", &st, &fail, &err) == 0);
+	ck_assert_uint_eq(st.messages, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -645,6 +1089,11 @@ main(void)
 	tcase_add_test(t, lf_ranges);
 	tcase_add_test(t, index_gone);
 	tcase_add_test(t, import);
+	tcase_add_test(t, stress);
+	tcase_add_test(t, killed);
+	tcase_add_test(t, damaged);
+	tcase_add_test(t, no_file_opened);
+	tcase_add_test(t, tree);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);

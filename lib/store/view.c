@@ -13,6 +13,7 @@
 #include "store/uidlist.h"
 #include "store/view_int.h"
 #include "sys/clock.h"
+#include "sys/loop.h"
 
 /* Own changes of a directory since it was last read might hide a foreign one
  * of the same instant: read again after this long. */
@@ -143,13 +144,41 @@ scan_is_old(struct box *b)
 	    (b->totals.new_ns > t || b->totals.cur_ns > t);
 }
 
+static void
+look_now(void *arg)
+{
+	struct view	*v = arg;
+
+	if (v->watch.notify != NULL)
+		v->watch.notify(v->watch.arg);
+}
+
+/* Nothing else might come that makes a watching session look. */
+static void
+look_later(struct view *v)
+{
+	struct loop	*l = v->user->store->loop;
+
+	if (v->watch.notify == NULL || l == NULL)
+		return;
+	if (v->later == NULL)
+		v->later = loop_timer_new(l, look_now, v);
+	loop_timer_set(v->later, BOX_TICK_NS / 1000 + MSECS(5));
+}
+
 int
 view_merge(struct view *v, bool force, struct error *err)
 {
-	int	r = 0;
+	int	r;
 
-	if (force || box_foreign(&v->box))
-		r = rebuild_scan(&v->box, err);
+	view_remap(v);
+	if (!force && !box_foreign(&v->box))
+		return 0;
+	if (!force && box_too_fresh(&v->box)) {
+		look_later(v);
+		return 0;
+	}
+	r = rebuild_scan(&v->box, err);
 	view_remap(v);
 	return r;
 }
@@ -304,6 +333,8 @@ view_close(struct view **vp)
 	u = v->user;
 	watch_off(u->store, &v->watch);
 	v->watch.notify = NULL;
+	if (v->later != NULL)
+		loop_timer_free(&v->later);
 	if (v->holds > 0) {
 		v->closing = true;
 		return;

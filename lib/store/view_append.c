@@ -177,12 +177,16 @@ append_ready(void *arg)
 {
 	struct view_append	*p = arg;
 	struct store_done	 r = { .fail = p->fail, .err = &p->err };
+	struct incoming		**in;
+	size_t			 n;
 
 	p->user->store->pending--;
 	if (p->fail == STORE_OK && p->n > 0) {
-		commit_start(p->user, p->path, p->in, p->n, p->done, p->arg);
+		in = p->in;
+		n = p->n;
 		p->in = NULL;
 		p->n = 0;
+		commit_start(p->user, p->path, in, n, p->done, p->arg);
 	} else {
 		p->done(p->arg, &r);
 	}
@@ -357,15 +361,20 @@ copy_ready(void *arg)
 {
 	struct copy		*c = arg;
 	struct view_append	*p = c->to;
+	struct incoming		**in;
+	size_t			 n;
 
 	c->store->pending--;
 	if (c->result.fail != STORE_OK) {
 		copy_tell(c);
 		return;
 	}
-	commit_start(p->user, p->path, p->in, p->n, copy_committed, c);
+	/* Theirs before the call: it may end everything. */
+	in = p->in;
+	n = p->n;
 	p->in = NULL;
 	p->n = 0;
+	commit_start(p->user, p->path, in, n, copy_committed, c);
 }
 
 /* What the log knows of a message, for the copy's record. */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "store/rebuild.h"
 #include "store/record.h"
 #include "store/view_int.h"
 #include "sys/file.h"
@@ -82,9 +83,9 @@ unlink_rec(struct box *b, size_t i, struct error *err)
 	struct slice	name;
 	char		path[320];
 
-	/* A record that cannot be read has no file to find. */
+	/* Without its name the file would stay, and be new mail. */
 	if (!box_name(b, i, &name) || name.len >= sizeof(path))
-		return 0;
+		return error_set(err, "record is damaged");
 	memcpy(path, name.p, name.len);
 	path[name.len] = '\0';
 	if (unlinkat(b->dirfd, path, 0) < 0 && errno != ENOENT)
@@ -101,6 +102,19 @@ view_expunge(struct view *v, const uint32_t *uids, size_t n,
 	struct box	*b = &v->box;
 	int		 r = 0;
 
+	for (size_t k = 0; k < n; k++) {
+		size_t		i = box_find(b, uids[k]);
+		struct slice	name;
+
+		if (i < box_count(b) && box_rec(b, i)->uid == uids[k] &&
+		    (box_rec(b, i)->flags & REC_DEAD) == 0 &&
+		    !box_name(b, i, &name)) {
+			if (rebuild_forced(b, err) < 0)
+				return -1;
+			view_remap(v);
+			break;
+		}
+	}
 	/* Names by which other programs know the files now. */
 	if (view_merge(v, false, err) < 0 || view_begin(v, err) < 0)
 		return -1;

@@ -29,6 +29,7 @@ struct view {
 	bool		 dead;		/* mailbox deleted or made anew */
 	struct idxs	 touched;	/* UIDs whose names are behind */
 	struct watch	 watch;
+	struct loop_timer *later;	/* look at the directories again */
 	unsigned int	 holds;		/* moves under way */
 	bool		 closing;	/* closed when they are done */
 };

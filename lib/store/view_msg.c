@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "mail/header.h"
+#include "store/rebuild.h"
 #include "store/record.h"
 #include "store/view_int.h"
 #include "sys/file.h"
@@ -35,13 +36,20 @@ open_file(struct view *v, uint32_t uid, enum store_fail *fail_out,
 		char		path[320];
 		int		fd;
 
-		*fail_out = STORE_TEMP;
+		*fail_out = STORE_GONE;
 		if (i == box_count(&v->box) ||
-		    box_rec(&v->box, i)->uid != uid ||
-		    !box_name(&v->box, i, &name) || name.len >= sizeof(path)) {
-			*fail_out = STORE_GONE;
+		    box_rec(&v->box, i)->uid != uid)
 			return error_set(err, "message %u is gone", uid);
+		if (!box_name(&v->box, i, &name) ||
+		    name.len >= sizeof(path)) {
+			if ((box_rec(&v->box, i)->flags & REC_DEAD) != 0 ||
+			    rebuild_forced(&v->box, err) < 0)
+				return error_set(err, "message %u is gone",
+				    uid);
+			view_remap(v);
+			continue;
 		}
+		*fail_out = STORE_TEMP;
 		memcpy(path, name.p, name.len);
 		path[name.len] = '\0';
 		fd = openat(v->box.dirfd, path, O_RDONLY | O_CLOEXEC |
