@@ -3,7 +3,7 @@
 """IMAP sessions over a real store: imapd_pipe on one end of a socket pair,
 this script on the other.  Usage: session_test.py [test ...]; IMAPD_PIPE names
 the program, CORPUS a directory of messages (optional)."""
-import email
+import faulthandler
 import glob
 import hashlib
 import imaplib
@@ -808,11 +808,12 @@ class Monkey(Base):
 
 class Corpus(Base):
     def test_corpus(self):
+        if not CORPUS:
+            self.skipTest("no CORPUS")
         files = sorted(glob.glob(CORPUS + "/**/*.*", recursive=True))
         files = [f for f in files if os.path.isfile(f) and
                  not f.endswith(".md")]
-        if not files:
-            self.skipTest("no CORPUS")
+        self.assertTrue(files, "no messages in " + CORPUS)
         c = Imaplib(self.maildir)
         kept = []
         for f in files:
@@ -919,4 +920,5 @@ def check_structure(test, c, i, f, got):
 
 
 if __name__ == "__main__":
+    faulthandler.dump_traceback_later(300, exit=True)
     unittest.main(argv=[sys.argv[0]] + sys.argv[1:])
