@@ -9,7 +9,6 @@
 
 #include "base/mem.h"
 #include "base/panic.h"
-#include "conf/mastercf.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
@@ -17,17 +16,8 @@
 static void
 find_program(struct qmgr *q, struct transport *t)
 {
-	struct arena		*a = arena_new();
-	struct master_cf	 cf;
-	struct error		 err;
-	const char		*dir = conf_dir(daemon_conf(q->d));
-
-	if (mastercf_load(dir, 100, false, a, &cf, &err) < 0) {
-		log_error("%s", err.text);
-		cf.count = 0;
-	}
-	for (size_t i = 0; i < cf.count; i++) {
-		const struct master_service	*s = &cf.services[i];
+	for (size_t i = 0; i < q->services.count; i++) {
+		const struct master_service	*s = &q->services.services[i];
 
 		if (s->type != SERVICE_UNIX || strcmp(s->name, t->name) != 0)
 			continue;
@@ -38,7 +28,6 @@ find_program(struct qmgr *q, struct transport *t)
 		    strcmp(s->command, "relay") == 0 ||
 		    strcmp(s->command, "smtp-client") == 0;
 	}
-	arena_free(&a);
 }
 
 static int64_t

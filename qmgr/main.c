@@ -61,6 +61,23 @@ static const struct daemon_conf_part parts[] = {
 	{ route_params, &route_nparams, 0 },
 };
 
+static int
+read_services(struct daemon *d, struct qmgr *q, struct error *err)
+{
+	struct arena		*mem = arena_new();
+	struct master_cf	 cf;
+
+	if (mastercf_load(conf_dir(daemon_conf(d)), 100, false, mem, &cf,
+	    err) < 0) {
+		arena_free(&mem);
+		return -1;
+	}
+	arena_free(&q->services_mem);
+	q->services_mem = mem;
+	q->services = cf;
+	return 0;
+}
+
 /* Tables may live anywhere: they are opened while we may. */
 static int
 open_as_root(struct daemon *d, struct error *err)
@@ -78,6 +95,8 @@ open_as_root(struct daemon *d, struct error *err)
 		lim.rlim_cur = lim.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &lim);
 	}
+	if (read_services(d, q, err) < 0)
+		return -1;
 	return route_open(daemon_conf(d), &env, &q->route, err);
 }
 
@@ -87,6 +106,9 @@ on_tidy(void *arg)
 	struct qmgr	*q = arg;
 
 	dest_tidy(q);
+	if (!q->draining && !daemon_draining(q->d) &&
+	    route_destinations_changed(q->route))
+		daemon_retire(q->d, "a table has changed");
 	loop_timer_set(q->tidy_timer, SECS(10));
 }
 
@@ -196,6 +218,8 @@ reload(struct daemon *d)
 	q->conf = daemon_params(d);
 	q->common = daemon_common(d);
 	q->active_limit = active_limit(q);
+	if (read_services(d, q, &err) < 0)
+		log_warn("%s; going on with the old services", err.text);
 	if (route_open(daemon_conf(d), &env, &fresh, &err) < 0)
 		log_warn("%s; going on with the old tables", err.text);
 	else {

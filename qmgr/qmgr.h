@@ -24,6 +24,7 @@
 #include "base/list.h"
 #include "base/times.h"
 #include "conf/conf.h"
+#include "conf/mastercf.h"
 #include "daemon/daemon.h"
 #include "ipc/deliver_msg.h"
 #include "ipc/dns_msg.h"
@@ -156,6 +157,8 @@ struct qmgr {
 	const struct conf_common *common;
 	struct queue	*queue;
 	struct route	*route;
+	struct arena	*services_mem;
+	struct master_cf services;	/* read while we may */
 	struct hash	*msgs;		/* id -> msg */
 	struct list	 by_state[MSG_STATES];
 	size_t		 count[MSG_STATES];

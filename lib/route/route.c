@@ -155,7 +155,7 @@ route_close(struct route **rp)
 }
 
 bool
-route_changed(struct route *r)
+route_destinations_changed(struct route *r)
 {
 	bool	changed = false;
 
@@ -164,13 +164,21 @@ route_changed(struct route *r)
 	changed |= match_list_changed(r->virtual_alias_domains);
 	changed |= match_list_changed(r->virtual_mailbox_domains);
 	changed |= map_list_changed(r->virtual_alias);
-	changed |= map_list_changed(r->virtual_mailbox);
-	changed |= map_list_changed(r->relay_recipient);
-	changed |= map_list_changed(r->local_recipient);
 	changed |= map_list_changed(r->transport);
 	changed |= map_list_changed(r->relocated);
 	changed |= map_list_changed(r->sender_relayhost);
 	changed |= map_list_changed(r->sender_transport);
+	return changed;
+}
+
+bool
+route_changed(struct route *r)
+{
+	bool	changed = route_destinations_changed(r);
+
+	changed |= map_list_changed(r->virtual_mailbox);
+	changed |= map_list_changed(r->relay_recipient);
+	changed |= map_list_changed(r->local_recipient);
 	return changed;
 }
 

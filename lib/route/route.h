@@ -57,6 +57,10 @@ void	 route_close(struct route **r);
 /* Some table behind it changed on disk: open a new route and switch. */
 bool	 route_changed(struct route *r);
 
+/* The same for what decides where mail goes, without the tables of valid
+ * recipients: for qmgr, which need not hear of each new account. */
+bool	 route_destinations_changed(struct route *r);
+
 enum route_result {
 	ROUTE_DONE, ROUTE_WAIT,
 	ROUTE_ERROR		/* a table failed: temporary; *err */
