@@ -402,7 +402,6 @@ conn_accept(struct daemon *d, int fd, const struct sock_addr *peer)
 	struct conn	*c = mem_new(1, sizeof(*c));
 	struct sock_addr local;
 
-	look_for_changes(s);
 	c->s = s;
 	c->mem = mem;
 	c->cmd_mem = arena_new();
@@ -424,6 +423,8 @@ conn_accept(struct daemon *d, int fd, const struct sock_addr *peer)
 	sock_nodelay(fd);
 	c->stream = stream_new(s->loop, fd, IN_MAX, OUT_MAX, &ops, c);
 	stream_pause(c->stream);
+	/* This client is still served; without any we would leave at once. */
+	look_for_changes(s);
 	peer_start(c);
 }
 
