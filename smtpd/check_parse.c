@@ -194,6 +194,27 @@ check_open(struct smtpd *s, struct error *err)
 	return 0;
 }
 
+static void
+list_close(const struct rlist *l)
+{
+	for (size_t i = 0; l != NULL && i < l->n; i++)
+		map_list_close(&l->items[i].table);
+}
+
+void
+check_close(struct smtpd *s)
+{
+	size_t	 at = 0;
+	void	*l;
+
+	for (int i = 0; i < STAGE_COUNT; i++)
+		list_close(s->lists[i]);
+	while (s->classes != NULL && hash_each(s->classes, &at,
+	    &(struct slice){ NULL, 0 }, &l))
+		list_close(l);
+	hash_free(&s->classes);
+}
+
 static bool
 list_changed(const struct rlist *l, int depth)
 {

@@ -61,8 +61,7 @@ end(struct conn *c)
 	arena_free(&c->mem);
 	mem_free(&c);
 	daemon_session_end(s->d);
-	if (daemon_draining(s->d) && list_empty(&s->conns))
-		daemon_exit(s->d);
+	smtpd_look_for_end(s);
 }
 
 /*

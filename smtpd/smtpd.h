@@ -94,6 +94,7 @@ struct smtpd {
 	struct ipc_client		*qmgr, *qmgr_public, *resolver, *auth,
 					*anvil;
 	struct list			 conns;
+	size_t				 commits;	/* under way */
 	struct list			 waiting;	/* checks, for a table */
 	struct hash			*flushed;	/* ETRN domain -> when */
 	struct mechs {
@@ -312,5 +313,8 @@ void	 check_free(struct conn *c);
 int	 smtpd_open_as_root(struct daemon *d, struct error *err);
 int	 smtpd_start(struct daemon *d, struct error *err);
 void	 smtpd_drain(struct daemon *d);
+
+/* Leave if that was asked for and nothing is under way any more. */
+void	 smtpd_look_for_end(struct smtpd *s);
 
 #endif

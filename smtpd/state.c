@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <time.h>
 
+#include "base/mem.h"
 #include "smtpd/check.h"
 #include "sys/clock.h"
 #include "sys/log.h"
@@ -129,6 +130,52 @@ find_addresses(struct smtpd *s, struct error *err)
 	return 0;
 }
 
+/* What does not need the loop. */
+static void
+close_tables(void *arg)
+{
+	struct smtpd	*s = arg;
+	size_t		 at = 0;
+	void		*when;
+
+	check_close(s);
+	map_list_close(&s->login_maps);
+	match_list_close(&s->mynetworks);
+	match_list_close(&s->exceptions);
+	match_list_close(&s->rewrite);
+	match_list_close(&s->forbidden);
+	match_list_close(&s->flush_domains);
+	intake_close(&s->intake);
+	route_close(&s->route);
+	tls_ctx_free(&s->tls);
+	while (hash_each(s->flushed, &at, &(struct slice){ NULL, 0 }, &when))
+		mem_free(&when);
+	hash_free(&s->flushed);
+	mem_free(&s->mechs[0].names);
+	mem_free(&s->mechs[1].names);
+}
+
+/* No connection is left. */
+static void
+smtpd_exit(struct smtpd *s)
+{
+	ipc_client_free(&s->qmgr);
+	ipc_client_free(&s->qmgr_public);
+	ipc_client_free(&s->resolver);
+	ipc_client_free(&s->auth);
+	ipc_client_free(&s->anvil);
+	queue_close(&s->queue);
+	daemon_exit(s->d);
+}
+
+void
+smtpd_look_for_end(struct smtpd *s)
+{
+	if (daemon_draining(s->d) && list_empty(&s->conns) &&
+	    s->commits == 0)
+		smtpd_exit(s);
+}
+
 int
 smtpd_open_as_root(struct daemon *d, struct error *err)
 {
@@ -142,6 +189,7 @@ smtpd_open_as_root(struct daemon *d, struct error *err)
 	list_init(&s->conns);
 	list_init(&s->waiting);
 	s->flushed = hash_new();
+	arena_at_free(s->mem, close_tables, s);
 	s->map_env = (struct map_env){
 		.default_type = s->common->default_database_type,
 		.wake = wake, .arg = s,
@@ -178,8 +226,8 @@ smtpd_drain(struct daemon *d)
 {
 	struct smtpd	*s = daemon_state(d);
 
-	if (list_empty(&s->conns)) {
-		daemon_exit(d);
+	if (list_empty(&s->conns) && s->commits == 0) {
+		smtpd_exit(s);
 		return;
 	}
 	if (!daemon_stopping(d))

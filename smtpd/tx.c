@@ -221,6 +221,7 @@ static void
 committed(void *arg, const struct intake_result *r)
 {
 	struct commit	*t = arg;
+	struct smtpd	*s = t->s;
 	char		 tag[128];
 
 	(void)snprintf(tag, sizeof(tag), "%s/cleanup", log_name());
@@ -233,9 +234,12 @@ committed(void *arg, const struct intake_result *r)
 	    r->status == INTAKE_LINES)
 		log_info("%s: reject: END-OF-MESSAGE: %d %s %s; from=<%s>",
 		    r->queue_id, r->code, r->dsn, r->text, r->sender);
-	tell_qmgr(t->s, r);
+	tell_qmgr(s, r);
+	s->commits--;
 	if (t->c != NULL)
 		answer(t, r);
+	else
+		smtpd_look_for_end(s);
 	mem_free(&t);
 }
 
@@ -246,6 +250,7 @@ tx_commit(struct conn *c)
 	struct intake_msg	*m = c->tx->msg;
 
 	t->s = c->s;
+	t->s->commits++;
 	t->c = c;
 	t->bdat = c->tx->bdat;
 	t->bdat_bytes = c->tx->bdat_bytes;
