@@ -13,3 +13,9 @@ noinst_LIBRARIES += %D%/libmail.a
 	%D%/mime_field.c \
 	%D%/mime_int.h \
 	%D%/mime_store.c
+
+check_PROGRAMS += %D%/mail_test
+%C%_mail_test_SOURCES = %D%/mail_test.c
+%C%_mail_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_mail_test_LDADD = $(LIBS_MAIL) $(LIBS_CODEC) $(LIBS_BASE) $(CHECK_LIBS)
+EXTRA_DIST += %D%/mail_fuzz.c
