@@ -327,8 +327,8 @@ in_table(struct route *r, const char *address, enum route_class cls,
 	return ROUTE_DONE;
 }
 
-enum route_result
-route_exists(struct route *r, const char *address, struct arena *a,
+static enum route_result
+look_up(struct route *r, const char *address, struct arena *a,
     bool *exists_out, struct route_unknown *why, struct error *err)
 {
 	struct route_dest	 d;
@@ -355,4 +355,21 @@ route_exists(struct route *r, const char *address, struct arena *a,
 		return ROUTE_DONE;
 	}
 	return in_table(r, address, d.cls, a, exists_out, why, err);
+}
+
+/* A table that is out of date can say yes, but a no of it would be for ever:
+ * then the client has to come again, and finds the new one. */
+enum route_result
+route_exists(struct route *r, const char *address, struct arena *a,
+    bool *exists_out, struct route_unknown *why, struct error *err)
+{
+	enum route_result	res = look_up(r, address, a, exists_out, why,
+				    err);
+
+	if (res == ROUTE_DONE && !*exists_out && route_changed(r)) {
+		(void)error_set(err, "a table has changed since it was "
+		    "opened");
+		return ROUTE_ERROR;
+	}
+	return res;
 }

@@ -89,7 +89,8 @@ enum route_result	 route_is_authorized(struct route *r,
 /* Does the recipient exist?  exists_out false: why_out is Postfix's words
  * ("User unknown in local recipient table"), and code/dsn what to answer (550
  * or as configured, 5.1.1).  With local_recipient_maps or relay_recipient_maps
- * empty everyone exists. */
+ * empty everyone exists.  ROUTE_ERROR too where a table says no that was
+ * replaced on disk. */
 struct route_unknown {
 	int		 code;
 	const char	*dsn, *text;

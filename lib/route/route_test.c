@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "conf/common.h"
@@ -382,6 +385,49 @@ START_TEST(test_missing_table)
 }
 END_TEST
 
+static void
+write_table(const char *path, const char *text)
+{
+	FILE	*f = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+/* Nobody is refused for good by a table that is out of date. */
+START_TEST(test_stale_table)
+{
+	bool			 got;
+	struct route_unknown	 why;
+	struct error		 err = { .text = "" };
+	char			 path[] = "/tmp/route_test.XXXXXX";
+	char			 more[128];
+	int			 fd = mkstemp(path);
+
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	write_table(path, "old@box.example x\n");
+	snprintf(more, sizeof(more), "virtual_mailbox_maps=texthash:%s\n",
+	    path);
+	open_with(more);
+	ck_assert_int_eq(route_exists(route, "new@box.example", arena, &got,
+	    &why, &err), ROUTE_DONE);
+	ck_assert(!got);
+	write_table(path, "old@box.example x\nnew@box.example x\n");
+	usleep(1100000);	/* files are looked at once a second */
+	ck_assert_int_eq(route_exists(route, "new@box.example", arena, &got,
+	    &why, &err), ROUTE_ERROR);
+	ck_assert_int_eq(route_exists(route, "old@box.example", arena, &got,
+	    &why, &err), ROUTE_DONE);
+	ck_assert(got);
+	ck_assert(route_changed(route));
+	ck_assert(!route_destinations_changed(route));
+	close_all();
+	unlink(path);
+}
+END_TEST
+
 START_TEST(test_bad_table)
 {
 	struct error	err = { .text = "" };
@@ -410,6 +456,7 @@ main(void)
 	tcase_add_loop_test(t, test_expand, 0, COUNT(expansions));
 	tcase_add_loop_test(t, test_resolve, 0, COUNT(resolved));
 	tcase_add_test(t, test_missing_table);
+	tcase_add_test(t, test_stale_table);
 	tcase_add_test(t, test_bad_table);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
