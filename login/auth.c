@@ -152,6 +152,7 @@ start(struct conn *c, const char *mech, bool has_initial,
 	    stream_tls_exporter(c->stream, exporter))
 		msg.exporter = slice_of(exporter, sizeof(exporter));
 	c->state = CONN_AUTHD;
+	c->call_at = c->lg->authd;
 	c->call = ipc_client_call(c->lg->authd, &auth_start_desc, &msg,
 	    &auth_step_desc, AUTH_TIMEOUT, stepped, c);
 }
@@ -208,7 +209,8 @@ auth_response(struct conn *c, struct slice line)
 	} else {
 		msg.response = buf_slice(&b);
 		c->state = CONN_AUTHD;
-		c->call = ipc_client_call(c->lg->authd, &auth_continue_desc,
+		c->call_at = c->lg->authd;
+	c->call = ipc_client_call(c->lg->authd, &auth_continue_desc,
 		    &msg, &auth_step_desc, AUTH_TIMEOUT, stepped, c);
 		if (b.mem != NULL)
 			mem_wipe(b.mem, b.size);
@@ -219,10 +221,6 @@ auth_response(struct conn *c, struct slice line)
 void
 auth_abandon(struct conn *c)
 {
-	if (c->call != 0) {
-		ipc_client_cancel(c->lg->authd, c->call);
-		c->call = 0;
-	}
 	if (c->state == CONN_RESPONSE)
 		cancel_exchange(c);
 }

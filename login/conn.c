@@ -59,10 +59,11 @@ conn_free(struct conn *c)
 {
 	if (c->state == CONN_OVER)
 		return;
+	if (c->call != 0)
+		ipc_client_cancel(c->call_at, c->call);
+	c->call = 0;
 	auth_abandon(c);
 	handoff_abandon(c);
-	if (c->state == CONN_WAIT && c->call != 0)
-		ipc_client_cancel(c->lg->anvil, c->call);
 	if (c->counted)
 		anvil_tell(c, ANVIL_DISCONNECT);
 	stream_close(&c->stream);
@@ -302,6 +303,7 @@ count(struct conn *c)
 	}
 	(void)snprintf(ident, sizeof(ident), "%s:%s", c->lg->proto->name,
 	    c->remote_ip);
+	c->call_at = c->lg->anvil;
 	c->call = ipc_client_call(c->lg->anvil, &anvil_req_desc, &req,
 	    &anvil_res_desc, SECS(3), counted, c);
 }

@@ -78,6 +78,7 @@ ask(struct conn *c, const char *cookie, int fd, struct slice input,
 		.input = input,
 	};
 
+	c->call_at = c->lg->session;
 	c->call = ipc_client_call(c->lg->session, &session_req_desc, &req,
 	    &session_res_desc, HANDOFF_TIMEOUT, answered, h);
 }
@@ -148,10 +149,8 @@ void
 handoff_abandon(struct conn *c)
 {
 	mem_free(&c->cookie);
-	if (c->call == 0 || c->state != CONN_HANDOFF)
+	if (c->handoff == NULL)
 		return;
-	ipc_client_cancel(c->lg->session, c->call);
-	c->call = 0;
 	if (c->handoff->ours >= 0)
 		close(c->handoff->ours);
 	mem_free(&c->handoff);

@@ -105,10 +105,15 @@ struct conn {
 	usec_t			 began_mono;
 	int			 commands_bad;
 
+	/* The question that is being answered, if any, and who was asked:
+	 * handles mean something to their client alone. */
+	uint64_t		 call;
+	struct ipc_client	*call_at;
+
 	/* Authentication. */
 	int			 attempts;
 	bool			 tried_plaintext;
-	uint64_t		 exchange, call;
+	uint64_t		 exchange;
 	char			 user[LOGIN_USER_MAX + 1];
 	char			 method[33];
 
