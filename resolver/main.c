@@ -56,6 +56,7 @@ static const struct daemon_desc resolver = {
 	.conf_size	= sizeof(struct resolver_conf),
 	.open_as_root	= resolver_open,
 	.start		= resolver_start,
+	.finish		= resolver_finish,
 	.handlers	= handlers,
 	.nhandlers	= COUNT(handlers),
 };

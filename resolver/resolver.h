@@ -42,6 +42,7 @@ struct resolver {
 /* setup.c */
 int	 resolver_open(struct daemon *d, struct error *err) MUST_USE;
 int	 resolver_start(struct daemon *d, struct error *err) MUST_USE;
+void	 resolver_finish(struct daemon *d);
 
 /* query.c: the handler of dns_req. */
 void	 resolver_ask(void *daemon, struct ipc_request req, void *msg);

@@ -278,3 +278,13 @@ resolver_start(struct daemon *d, struct error *err)
 		return -1;
 	return 0;
 }
+
+void
+resolver_finish(struct daemon *d)
+{
+	struct resolver	*r = daemon_state(d);
+
+	ub_ctx_delete(r->ctx);
+	hash_free(&r->queries);
+	hosts_clear(r->hosts);
+}

@@ -122,6 +122,7 @@ conn_broken(struct conn *c, bool timed_out, const char *reason)
 	else
 		why = arena_printf(j->mem, "lost connection with %s while %s",
 		    c->target.where, conn_doing(c));
+	reason = arena_strdup(j->mem, reason);	/* it is the stream's */
 	log_debug("%s: %s: %s", j->m.queue_id, why, reason);
 	if (c->state >= CONN_MAIL) {
 		tx_broken(c, why);
@@ -400,6 +401,14 @@ conn_release(struct conn *c, bool keep)
 void
 conn_close_idle(struct smtpc *p)
 {
-	LIST_EACH(l, &p->all_idle)
-		conn_release(LIST_ENTRY(l, struct conn, all), false);
+	struct conn	*c;
+
+	LIST_EACH(l, &p->all_idle) {
+		c = LIST_ENTRY(l, struct conn, all);
+		idle_leave(c);
+		/* At once: there is no loop any more that could linger. */
+		conn_command(c, "QUIT");
+		stream_close(&c->stream);
+		conn_free(c);
+	}
 }

@@ -177,6 +177,18 @@ open_lmtp(struct daemon *d, struct error *err)
 }
 
 
+static void
+finish(struct daemon *d)
+{
+	struct smtpc	*p = daemon_state(d);
+
+	conn_close_idle(p);
+	hash_free(&p->idle);
+	tls_ctx_free(&p->tls_may);
+	tls_ctx_free(&p->tls_must);
+	map_list_close(&p->sasl_maps);
+}
+
 /* SMTP needs no file at all; LMTP may have to reach a socket by its path. */
 #define CLIENT(tag, where, open)					\
 	{								\
@@ -186,7 +198,7 @@ open_lmtp(struct daemon *d, struct error *err)
 		.conf_size = sizeof(struct smtpc_conf),			\
 		.open_as_root = open,					\
 		.handlers = handlers, .nhandlers = COUNT(handlers),	\
-		.client_limit = 1000,					\
+		.finish = finish, .client_limit = 1000,			\
 	}
 static const struct daemon_desc smtp = CLIENT("smtp", DAEMON_ROOT_EMPTY,
     open_smtp);

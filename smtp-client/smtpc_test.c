@@ -187,6 +187,8 @@ step(struct server *s, const char *line, const char *content)
 		put(s, "220 go\r\n250-mx\r\n250 AUTH\r\n", 26);
 		break;
 	case 'G':
+		if (get(s, junk, 1) != 1)
+			die("ClientHello", "missing");
 		put(s, "this is no TLS\r\n", 16);
 		break;
 	case '.':

@@ -66,6 +66,8 @@ clean_up(struct daemon *d)
 	struct arena	*mem = d->mem;
 
 	if (d->loop != NULL) {
+		if (d->desc->finish != NULL)
+			d->desc->finish(d);
 		serve_end(d);
 		syncer_free(&d->syncer);
 		loop_free(&d->loop);

@@ -98,6 +98,10 @@ struct daemon_desc {
 	 * under way: look at daemon_stopping(). */
 	void	(*drain)(struct daemon *d);
 
+	/* The process ends; the loop is still there: free what does not live
+	 * in an arena.  May be NULL. */
+	void	(*finish)(struct daemon *d);
+
 	int64_t		 client_limit;	/* default of <service>_client_limit */
 	const struct privs_path	*landlock;	/* NULL: none */
 	size_t			 nlandlock;
