@@ -21,3 +21,9 @@ daemon_PROGRAMS += %D%/local-delivery
 %C%_local_delivery_LDADD = $(LIBS_DAEMON) $(LIBS_STORE) $(LIBS_ROUTE) \
 	$(LIBS_MAP) $(LIBS_IPC) $(LIBS_CONF) $(LIBS_MAIL) $(LIBS_SYS) \
 	$(LIBS_CODEC) $(LIBS_BASE) $(MAP_LIBS) $(EVENT_LIBS)
+
+check_PROGRAMS += %D%/parse_test
+%C%_parse_test_SOURCES = %D%/parse_test.c %D%/alias.c %D%/macro.c \
+	%D%/verdict.c
+%C%_parse_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_parse_test_LDADD = $(LIBS_BASE) $(CHECK_LIBS)
