@@ -21,6 +21,7 @@ env_of(struct daemon *d)
 		.data_directory = common->data_directory,
 		.myhostname = common->myhostname,
 		.conf = daemon_conf_of(d, auth_conf_params),
+		.privileged = daemon_privileged(d),
 	};
 }
 

@@ -253,7 +253,8 @@ make_parent(struct context *c, const struct account *acc)
 	char			*dir, *above;
 	struct stat		 st;
 
-	if (!acc->has_ids && authdb_owner(&c->auth, &owner, &err) < 0)
+	if (!acc->has_ids && authdb_owner(&c->auth, geteuid() == 0,
+	    &owner, &err) < 0)
 		return complain(err.text), -1;
 	dir = arena_strndup(c->mem, acc->mailbox,
 	    (size_t)(slash - acc->mailbox));

@@ -111,7 +111,8 @@ authdb_reopen(struct authdb *old, const struct authdb_env *env,
 	db->borrowed = db->shadow != NULL;
 	pthread_mutex_init(&db->mutex, NULL);
 	/* Without the user, accounts with ids of their own still work. */
-	db->has_owner = authdb_owner(env->conf, &db->owner, NULL) == 0;
+	db->has_owner = authdb_owner(env->conf,
+	    env->privileged, &db->owner, NULL) == 0;
 	while (slice_word(&in, ", \t\r\n", &word))
 		if (open_backend(db, word, err) < 0) {
 			authdb_close(&db);
@@ -168,11 +169,11 @@ find_in(struct authdb *db, struct backend *b, const char *user,
 }
 
 int
-authdb_owner(const struct auth_conf *c, struct privs_user *out,
-    struct error *err)
+authdb_owner(const struct auth_conf *c, bool privileged,
+    struct privs_user *out, struct error *err)
 {
 	/* Run by an ordinary user, the whole suite is that user. */
-	if (geteuid() != 0) {
+	if (!privileged) {
 		out->uid = geteuid();
 		out->gid = getegid();
 		return 0;

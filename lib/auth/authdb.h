@@ -35,6 +35,7 @@ struct authdb_env {
 	const char	*data_directory;	/* holds users.db */
 	const char	*myhostname;	/* its system users may say user@it */
 	const struct auth_conf	*conf;	/* must outlive the authdb */
+	bool		 privileged;	/* the suite has users of its own */
 };
 
 /* Open what conf->databases names.  While still root a process is forked that
@@ -59,10 +60,10 @@ enum authdb_result authdb_find(struct authdb *db, const char *user,
 		    struct arena *a, struct account *out,
 		    const char **backend_out, struct error *err) MUST_USE;
 
-/* Who owns mailboxes of accounts without ids: mailbox_owner, or, without
- * privileges, ourselves.  find() fills it in. */
-int	 authdb_owner(const struct auth_conf *c, struct privs_user *out,
-	    struct error *err) MUST_USE;
+/* Who owns mailboxes of accounts without ids: mailbox_owner, or, if the
+ * suite runs without privileges, ourselves.  find() fills it in. */
+int	 authdb_owner(const struct auth_conf *c, bool privileged,
+	    struct privs_user *out, struct error *err) MUST_USE;
 
 /* mailbox_base/domain/user/Maildir; used where an account names neither
  * mailbox nor home. */

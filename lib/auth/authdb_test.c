@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <dirent.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -179,6 +180,36 @@ START_TEST(passwd_file_and_order)
 }
 END_TEST
 
+/* Who owns mailboxes depends on how the suite runs, not on who asks: authd
+ * itself is an ordinary user when it reads its settings again. */
+START_TEST(owner)
+{
+	struct authdb_env	 env = { .data_directory = dir,
+				    .myhostname = "h", .conf = &conf,
+				    .privileged = true };
+	struct authdb		*db, *again;
+	struct account		 acc;
+	struct error		 err;
+	const char		*where;
+	const struct passwd	*pw = getpwnam("nobody");
+
+	add("u@d", "{PLAIN}x", "/m/u");
+	ck_assert(authdb_open(&env, &db, &err) == 0);
+	ck_assert(authdb_reopen(db, &env, &again, &err) == 0);
+	authdb_close(&db);
+	ck_assert_int_eq(authdb_find(again, "u@d", a, &acc, &where, &err),
+	    AUTHDB_FOUND);
+	ck_assert(acc.has_ids && acc.uid == pw->pw_uid);
+	env.privileged = false;
+	ck_assert(authdb_reopen(again, &env, &db, &err) == 0);
+	authdb_close(&again);
+	ck_assert_int_eq(authdb_find(db, "u@d", a, &acc, &where, &err),
+	    AUTHDB_FOUND);
+	ck_assert(acc.has_ids && acc.uid == geteuid());
+	authdb_close(&db);
+}
+END_TEST
+
 START_TEST(bad_settings)
 {
 	struct authdb_env	 env = { .data_directory = dir,
@@ -233,6 +264,7 @@ main(void)
 	tcase_add_test(t, publishes_mailboxes);
 	tcase_add_test(t, abort_changes_nothing);
 	tcase_add_test(t, passwd_file_and_order);
+	tcase_add_test(t, owner);
 	tcase_add_test(t, bad_settings);
 	tcase_add_test(t, system_users);
 	suite_add_tcase(s, t);
