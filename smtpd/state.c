@@ -3,6 +3,7 @@
 #include <ifaddrs.h>
 #include <netdb.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "smtpd/check.h"
@@ -203,6 +204,31 @@ smtpd_open_as_root(struct daemon *d, struct error *err)
 	return find_addresses(s, err);
 }
 
+/* It writes queue files and reads none.  Below /etc, /usr and the like it
+ * reads users (unix:passwd.byname) and what the C library needs for that; in
+ * a chroot they are missing, which is fine.  Here and not in the descriptor,
+ * because the queue directories may have to be made first. */
+static int
+confine(struct error *err)
+{
+	static const struct privs_path	all[] = {
+		{ "tmp", PRIVS_WRITE | PRIVS_RENAME },
+		{ "new", PRIVS_WRITE | PRIVS_RENAME },
+		{ "hold", PRIVS_WRITE | PRIVS_RENAME },
+		{ "/etc", PRIVS_READ }, { "/usr", PRIVS_READ },
+		{ "/lib", PRIVS_READ }, { "/run", PRIVS_READ },
+		{ "/proc/self", PRIVS_READ },
+	};
+	struct privs_path	here[COUNT(all)];
+	size_t			n = 0;
+
+	for (size_t i = 0; i < COUNT(all); i++)
+		if (access(all[i].path, F_OK) == 0)
+			here[n++] = all[i];
+	return privs_landlock(here, n, err) < 0 ?
+	    error_in(err, "landlock") : 0;
+}
+
 int
 smtpd_start(struct daemon *d, struct error *err)
 {
@@ -217,7 +243,11 @@ smtpd_start(struct daemon *d, struct error *err)
 	s->resolver = ipc_client_new(s->loop, "private/resolver");
 	s->auth = ipc_client_new(s->loop, "private/auth");
 	s->anvil = ipc_client_new(s->loop, "private/anvil");
-	return queue_open(&q, true, daemon_syncer(d), &s->queue, err);
+	/* Made by whoever comes first, usually qmgr. */
+	if (queue_open(&q, false, daemon_syncer(d), &s->queue, err) < 0 &&
+	    queue_open(&q, true, daemon_syncer(d), &s->queue, err) < 0)
+		return -1;
+	return confine(err);
 }
 
 /* A retirement lets sessions go on as long as they like; a stop does not. */
