@@ -676,5 +676,6 @@ rebuild_scan(struct box *b, struct error *err)
 		box_abort(b);
 	}
 	scan_clear(&s);
+	scan_sweep(b);
 	return r;
 }

@@ -98,6 +98,32 @@ scan_sort(struct scan *s)
 		qsort(s->files, s->n, sizeof(*s->files), compare);
 }
 
+#define TMP_AGE	SECS(36 * 3600)
+
+void
+scan_sweep(const struct box *b)
+{
+	int		 fd = openat(b->dirfd, "tmp", O_RDONLY | O_DIRECTORY |
+			    O_CLOEXEC | O_NOFOLLOW);
+	usec_t		 now = clock_wall();
+	struct dirent	*e;
+	struct stat	 st;
+	DIR		*d;
+
+	if (fd < 0 || (d = fdopendir(fd)) == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((e = readdir(d)) != NULL)
+		/* INTERNALDATE may be old: the inode's time counts. */
+		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) &&
+		    now - SECS(st.st_ctim.tv_sec) > TMP_AGE)
+			(void)unlinkat(fd, e->d_name, 0);
+	closedir(d);
+}
+
 void
 scan_clear(struct scan *s)
 {

@@ -26,6 +26,9 @@ struct scan {
 int	 scan_read(struct scan *s, const struct box *b, struct error *err)
 	    MUST_USE;
 void	 scan_sort(struct scan *s);
+
+/* Remove files in tmp/ that nobody can be writing any more (36 hours). */
+void	 scan_sweep(const struct box *b);
 void	 scan_clear(struct scan *s);
 
 #endif

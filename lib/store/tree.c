@@ -244,7 +244,19 @@ store_delete(struct store_user *u, const char *name,
 	return r;
 }
 
-/* Names of directories of mailboxes, sorted. */
+/* "..new.*" and "..gone.*" whose makers died. */
+static void
+sweep(int root, const char *name)
+{
+	struct stat	st;
+
+	if ((strncmp(name, "..new.", 6) == 0 ||
+	    strncmp(name, "..gone.", 7) == 0) &&
+	    fstatat(root, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    time(NULL) - st.st_ctim.tv_sec > 3600)
+		tree_remove(root, name);
+}
+
 int
 tree_dirs(const struct store_user *u, struct arena *a, char ***out,
     size_t *n_out, struct error *err)
@@ -264,6 +276,7 @@ tree_dirs(const struct store_user *u, struct arena *a, char ***out,
 		return error_sys(err, "read %s", u->path);
 	}
 	while ((e = readdir(d)) != NULL) {
+		sweep(root, e->d_name);
 		if (e->d_name[0] != '.' || e->d_name[1] == '.' ||
 		    e->d_name[1] == '\0' || !has_dir(root, e->d_name))
 			continue;
