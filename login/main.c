@@ -96,8 +96,9 @@ start(struct daemon *d, struct error *err)
 	return 0;
 }
 
-/* A new configuration: who is logged in stays, who is not can come back.
- * When the whole suite stops, the session processes end what we relay. */
+/* A new configuration: everybody stays, also who is about to log in.  When
+ * the whole suite stops, the session processes end what we relay, and we the
+ * rest. */
 static void
 drain(struct daemon *d)
 {
@@ -106,7 +107,8 @@ drain(struct daemon *d)
 	LIST_EACH(l, &lg->conns) {
 		struct conn	*c = LIST_ENTRY(l, struct conn, all);
 
-		if (c->state != CONN_RELAY && c->state != CONN_HANDOFF)
+		if (daemon_stopping(d) && c->state != CONN_RELAY &&
+		    c->state != CONN_HANDOFF)
 			conn_end(c, "Server is shutting down.",
 			    "Disconnected: Shutting down");
 	}
