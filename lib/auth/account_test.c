@@ -98,8 +98,8 @@ END_TEST
 static const char *const	bad_records[] = {
 	"", "2\tuid=1", "uid=1", "1\tuid=", "1\tuid=-1", "1\tuid=4294967295",
 	"1\tnonesuch=1", "1\tuid", "1\tnologin=2", "1\tquota=x", "1\t\t",
-	"1\thash=1\thash=2\thash=3\thash=4\thash=5\thash=6\thash=7\thash=8"
-	"\thash=9",
+	("1\thash=1\thash=2\thash=3\thash=4\thash=5\thash=6\thash=7\thash=8"
+	    "\thash=9"),
 };
 
 START_TEST(bad_record)
