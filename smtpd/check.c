@@ -65,6 +65,10 @@ check_name(const struct check *k)
 /*
  * Results.
  */
+static void	 fill(struct check *k, struct verdict *v, int code,
+		    const char *dsn, const char *fmt, va_list ap)
+		    PRINTF(5, 0);
+
 static void
 fill(struct check *k, struct verdict *v, int code, const char *dsn,
     const char *fmt, va_list ap)

@@ -60,8 +60,8 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 static const char *const seeds[] = {
 	"MAIL FROM:<@a,@b:\"x\\\" y\"@c.example> SIZE=12 ENVID=a+2Bb\r\n",
-	"RCPT TO:<\xc3\xa9@[IPv6:::1]> NOTIFY=SUCCESS,DELAY "
-	    "ORCPT=rfc822;a+40b\r\n",
+	("RCPT TO:<\xc3\xa9@[IPv6:::1]> NOTIFY=SUCCESS,DELAY "
+	    "ORCPT=rfc822;a+40b\r\n"),
 	"BDAT 99 LAST\r\na\r\n..\r\n.\r\nNOOP\r\n",
 };
 
