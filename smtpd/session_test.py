@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scripted sessions against a real smtpd with a queue directory of its own.
 
-The environment may name the programs: SMTPD, ANVIL, AUTHD, USER_TOOL.  Everything happens in a
+The environment may name the programs: SMTPD, ANVIL, AUTHD, RESOLVER,
+USER_TOOL.  Everything happens in a
 temporary directory, on 127.0.0.1 and a port the system chooses."""
 import base64
 import contextlib
@@ -24,6 +25,7 @@ import unittest
 TOP = os.environ.get("top_builddir", os.getcwd())
 SMTPD = os.environ.get("SMTPD", os.path.join(TOP, "smtpd/smtpd"))
 ANVIL = os.environ.get("ANVIL", os.path.join(TOP, "anvil/anvil"))
+RESOLVER = os.environ.get("RESOLVER", os.path.join(TOP, "resolver/resolver"))
 AUTHD = os.environ.get("AUTHD", os.path.join(TOP, "authd/authd"))
 USER = os.environ.get("USER_TOOL", os.path.join(TOP, "tools/posthouse-user"))
 
@@ -1000,6 +1002,36 @@ greylist = defer
                     return
             time.sleep(0.02)
         self.fail("connections are not counted down")
+
+    def test_dns(self):
+        """.invalid is known not to exist, without any network."""
+        s = self.server("smtpd_peername_lookup=yes",
+                        "smtpd_client_restrictions=reject_rbl_client "
+                        "rbl.invalid", "smtpd_sender_restrictions="
+                        "reject_unknown_sender_domain",
+                        "smtpd_helo_restrictions="
+                        "reject_unknown_helo_hostname",
+                        helpers=((RESOLVER, "private/resolver"),))
+        c = self.client(s, ehlo="[127.0.0.1]")
+        c.send("MAIL FROM:<a@nowhere.invalid>\r\n"
+               "RCPT TO:<user@test.example>\r\nRSET\r\n"
+               "MAIL FROM:<>\r\nRCPT TO:<user@test.example>\r\n")
+        c.expect(250)
+        c.expect(450, "4.1.8 <a@nowhere.invalid>: Sender address rejected: "
+                 "Domain not found")
+        for _ in range(3):
+            c.expect(250)
+        c = self.client(s, ehlo="nowhere.invalid")
+        c.cmd("MAIL FROM:<>", 250)
+        c.cmd("RCPT TO:<user@test.example>", 450, "4.7.1 <nowhere.invalid>: "
+              "Helo command rejected: Host not found")
+        # Gone while an answer is awaited: nobody is hurt.
+        for _ in range(20):
+            c = self.client(s, ehlo="x%d.invalid" % _)
+            c.send("MAIL FROM:<a@x%d.invalid>\r\n"
+                   "RCPT TO:<user@test.example>\r\n" % _)
+            c.s.close()
+        self.client(s).cmd("NOOP", 250)
 
 
 class Secure(unittest.TestCase):
