@@ -10,3 +10,5 @@ daemon_PROGRAMS += %D%/master
 	%D%/master.h \
 	%D%/service.c
 %C%_master_LDADD = $(DAEMON_LIBS)
+TESTS += %D%/master_test.py
+EXTRA_DIST += %D%/master_test.py
