@@ -115,6 +115,15 @@ stepped(void *arg, void *reply, const char *why)
 		c->state = CONN_RESPONSE;
 		c->lg->proto->challenge(c, s->challenge);
 		conn_run(c);
+	} else if (s != NULL && status == AUTH_OK && s->cookie != NULL &&
+	    s->challenge.len > 0) {
+		/* The server's last word (SCRAM) goes as a challenge that the
+		 * client acknowledges with an empty response: RFC 3501 6.2.2
+		 * and RFC 5034 4 know no data in the success reply. */
+		(void)snprintf(c->won, sizeof(c->won), "%s", s->cookie);
+		c->state = CONN_RESPONSE;
+		c->lg->proto->challenge(c, s->challenge);
+		conn_run(c);
 	} else if (s != NULL && status == AUTH_OK && s->cookie != NULL) {
 		handoff_begin(c, s->cookie);
 	} else {
@@ -199,6 +208,15 @@ auth_response(struct conn *c, struct slice line)
 	struct auth_continue	 msg = { .exchange = c->exchange };
 	struct buf		 b;
 
+	if (c->won[0] != '\0' && line.len == 0) {
+		char	cookie[sizeof(c->won)];
+
+		memcpy(cookie, c->won, sizeof(cookie));
+		c->won[0] = '\0';
+		handoff_begin(c, cookie);
+		return;
+	}
+	c->won[0] = '\0';
 	buf_init(&b, LOGIN_LINE_MAX);
 	if (slice_is(line, "*") || !base64_get(line, &b)) {
 		cancel_exchange(c);
@@ -210,7 +228,7 @@ auth_response(struct conn *c, struct slice line)
 		msg.response = buf_slice(&b);
 		c->state = CONN_AUTHD;
 		c->call_at = c->lg->authd;
-	c->call = ipc_client_call(c->lg->authd, &auth_continue_desc,
+		c->call = ipc_client_call(c->lg->authd, &auth_continue_desc,
 		    &msg, &auth_step_desc, AUTH_TIMEOUT, stepped, c);
 		if (b.mem != NULL)
 			mem_wipe(b.mem, b.size);

@@ -114,6 +114,8 @@ struct conn {
 	int			 attempts;
 	bool			 tried_plaintext;
 	uint64_t		 exchange;
+	char		 won[65];	/* cookie; the client must still
+					 * acknowledge the server's proof */
 	char			 user[LOGIN_USER_MAX + 1];
 	char			 method[33];
 

@@ -27,7 +27,7 @@ def test_capabilities_are_true(s):
     for want in ("IMAP4rev1", "LITERAL+", "IDLE", "NAMESPACE", "ID",
                  "UIDPLUS", "MOVE", "UNSELECT", "SPECIAL-USE", "ENABLE"):
         check(want in caps, "%s is not in %r" % (want, caps))
-    ok(c._simple_command("ID", '("name" "test")'), "ID")
+    ok(c.xatom("ID", '("name" "test")'), "ID")
     ok(c.namespace(), "NAMESPACE")
     ok(c.enable("NOTHING"), "ENABLE")
     c.logout()
@@ -83,7 +83,8 @@ def test_flags_and_expunge(s):
     ok(a.uid("EXPUNGE", uids[0].decode()), "UID EXPUNGE")
     # b must not lose a message in the middle of a FETCH.
     data = ok(b.fetch("1:5", "(FLAGS UID)"), "FETCH")
-    equal(len(data), 5, "messages of b before it may hear of it")
+    equal(len({x.split()[0] for x in data}), 5,
+          "messages of b before it may hear of it")
     ok(b.noop(), "NOOP")
     equal(b.response("EXPUNGE")[1], [b"2"], "EXPUNGE in b")
     equal(ok(b.search(None, "ALL"), "SEARCH")[0], b"1 2 3 4", "SEARCH ALL")

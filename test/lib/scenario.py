@@ -101,7 +101,8 @@ class Scenario:
             raise Failed("; ".join(problems))
 
     def show(self, i):
-        text = i.log_text().splitlines()[-60:]
+        text = [x for x in i.log_text().splitlines()
+                if '-login[' not in x and 'Logged out' not in x][-40:]
         sys.stdout.write("  last lines of %s:\n    %s\n" % (
             i.log, "\n    ".join(text)))
 
