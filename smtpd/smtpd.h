@@ -88,15 +88,15 @@ struct smtpd {
 					*forbidden, *flush_domains;
 	struct map_list			*login_maps;
 	const struct rlist		*lists[STAGE_COUNT];
-	const struct rlist		*implicit;	/* behind those of RCPT */
+	const struct rlist		*implicit; /* behind those of RCPT */
 	struct hash			*classes;	/* name -> rlist */
 	const char			**own_addresses;
 	struct ipc_client		*qmgr, *qmgr_public, *resolver, *auth,
 					*anvil;
 	struct list			 conns;
 	size_t				 commits;	/* under way */
-	struct list			 waiting;	/* checks, for a table */
-	struct hash			*flushed;	/* ETRN domain -> when */
+	struct list			 waiting; /* checks, for a table */
+	struct hash			*flushed; /* ETRN domain -> when */
 	struct mechs {
 		char	*names;				/* NULL: never asked */
 		usec_t	 until_mono;
@@ -119,7 +119,7 @@ struct tx {
 	const char		**rcpts;	/* accepted ones */
 	size_t			 nrcpts;
 	bool			 rcpt_tried;
-	struct intake_msg	*msg;		/* from the first recipient on */
+	struct intake_msg	*msg; /* from the first recipient on */
 	bool			 bdat;		/* a chunk has come */
 	bool			 data;		/* content has begun */
 	uint64_t		 chunks, bdat_bytes;
@@ -151,7 +151,7 @@ struct conn {
 
 	/* The session. */
 	enum mode		 mode;
-	const char		*busy;		/* what is waited for, or NULL */
+	const char		*busy; /* what is waited for, or NULL */
 	bool			 greeted, closing, running;
 	bool			 lost;		/* nothing can be sent */
 	bool			 eof;		/* nothing more will come */
@@ -162,7 +162,7 @@ struct conn {
 	bool			 esmtp;
 	unsigned int		 ext;		/* SMTP_EXT_... offered */
 	const char		*sasl_method, *sasl_user;
-	const char		*where;		/* for "lost connection after" */
+	const char		*where; /* for "lost connection after" */
 	struct loop_timer	*timer;		/* error delay, greeting */
 	void			(*timer_run)(struct conn *c);
 	int64_t			 errors, junk;
@@ -187,17 +187,17 @@ struct conn {
 	struct check		*check;		/* under way, or NULL */
 	const char		*vrfy;		/* argument of VRFY, ETRN */
 	uint64_t		 mechs_call;	/* under way, or 0 */
-	struct smtp_mail	*mail;		/* in mail_mem, until accepted */
+	struct smtp_mail	*mail; /* in mail_mem, until accepted */
 	struct arena		*mail_mem;
 	struct smtp_rcpt	*rcpt;		/* in cmd_mem, until accepted */
-	const char		*pending_sender;	/* of a MAIL under way */
+	const char		*pending_sender; /* of a MAIL under way */
 	struct actions		 actions;
 	struct tx		*tx;
 	struct smtp_data	 data;
 	uint64_t		 bdat_left;	/* of this chunk */
 	uint64_t		 bdat_size;
 	bool			 bdat_last, bdat_drop;
-	int			 drop_code;	/* reply after a dropped chunk */
+	int			 drop_code; /* reply after a dropped chunk */
 	const char		*drop_dsn, *drop_text;
 
 	/* AUTH. */

@@ -64,7 +64,7 @@ struct intake_origin {
 	/* Network clients: the long form of Received. */
 	const char	*client_name, *client_address, *client_port;
 	const char	*helo;
-	const char	*protocol;	/* "ESMTPSA"; in Received and envelope */
+	const char	*protocol; /* "ESMTPSA"; in Received and envelope */
 	const char	*tls;		/* "(using TLSv1.3 ...)", NULL: none */
 	const char	*sasl_method, *sasl_username;
 	bool		 show_sasl;	/* smtpd_sasl_authenticated_header */
@@ -121,7 +121,7 @@ struct intake_result {
 	enum intake_status	 status;
 	int		 code;		/* 250, or 4xx, 5xx for an SMTP reply */
 	const char	*dsn;		/* "2.0.0" */
-	const char	*text;		/* "Error: message file too big"; "Ok" */
+	const char	*text; /* "Error: message file too big"; "Ok" */
 	const char	*detail;	/* for the log; NULL */
 	const char	*queue_id;
 	const char	*message_id;	/* with angle brackets; "" if none */

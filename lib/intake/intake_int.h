@@ -27,7 +27,7 @@ struct intake {
 	struct map_list			*sender_bcc, *rcpt_bcc, *canonical,
 					*sender_canonical, *rcpt_canonical;
 	bool				 propagate;	/* canonical */
-	struct list			 waiting;	/* commits, for a table */
+	struct list			 waiting; /* commits, for a table */
 };
 
 enum intake_stage {
@@ -55,9 +55,9 @@ struct intake_msg {
 	struct lines		 lines;
 	enum intake_stage	 stage;
 	struct header_scan	 scan;
-	struct buf		 head;		/* section, until it is written */
-	size_t			 scanned;	/* whole lines of head looked at */
-	bool			 from_line;	/* head begins with an mbox line */
+	struct buf		 head; /* section, until it is written */
+	size_t			 scanned; /* whole lines of head looked at */
+	bool			 from_line; /* head begins with an mbox line */
 	struct buf		 prepend;
 	uint64_t		 size;		/* as it came */
 	const char		*message_id;

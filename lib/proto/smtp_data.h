@@ -23,7 +23,7 @@ struct smtp_data {
 };
 
 enum smtp_data_got {
-	SMTP_DATA_PIECE,	/* *piece_out: content, points into the input (or
+	SMTP_DATA_PIECE, /* *piece_out: content, points into the input (or
 				 * is a constant); call again */
 	SMTP_DATA_MORE,		/* the input is used up */
 	SMTP_DATA_END		/* the final dot is taken; *in is behind it */
