@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -83,9 +84,42 @@ check_config_files(const struct master *m)
 	return faults;
 }
 
+/* Each program knows its own parameters: let it read them. */
 static int
-check_service(const struct config *c, const struct master_service *s)
+check_params(const struct master *m, const struct master_service *s,
+    const char *path)
 {
+	const char	*argv[128];
+	size_t		 n = 0;
+	pid_t		 pid;
+	int		 status;
+
+	argv[n++] = s->command;
+	argv[n++] = "-K";
+	argv[n++] = "-c";
+	argv[n++] = m->config_dir;
+	argv[n++] = "-n";
+	argv[n++] = s->name;
+	for (size_t i = 0; s->overrides[i] != NULL && n < COUNT(argv) - 3;
+	    i++) {
+		argv[n++] = "-o";
+		argv[n++] = s->overrides[i];
+	}
+	argv[n] = NULL;
+	pid = fork();
+	if (pid == 0) {
+		(void)execv(path, (char *const *)(void *)argv);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return 1;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
+}
+
+static int
+check_service(const struct master *m, const struct master_service *s)
+{
+	const struct config	*c = m->config;
 	const struct program	*p = config_program(s);
 	const char		*file = p == NULL ? s->command : p->file;
 	struct endpoint		*e = NULL;
@@ -108,7 +142,8 @@ check_service(const struct config *c, const struct master_service *s)
 		log_warn("master.cf line %d, service %s: %s: %s", s->line,
 		    s->name, path, strerror(errno));
 		faults++;
-	}
+	} else
+		faults += check_params(m, s, path);
 	mem_free(&path);
 	return faults;
 }
@@ -126,7 +161,6 @@ check_all(struct master *m)
 	faults += check_config_files(m);
 	faults += directories_check(m->config, m->privileged);
 	for (size_t i = 0; i < m->config->services.count; i++)
-		faults += check_service(m->config,
-		    &m->config->services.services[i]);
+		faults += check_service(m, &m->config->services.services[i]);
 	return faults + check_files(m->config);
 }

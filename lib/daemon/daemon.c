@@ -94,6 +94,12 @@ daemon_run(const struct daemon_desc *desc, int argc, char **argv)
 		arena_free(&mem);
 		return 0;
 	}
+	if (d->opt.check_config) {
+		if (startup_config(d, &err) < 0)
+			log_fatal("%s: %s", desc->name, err.text);
+		clean_up(d);
+		return 0;
+	}
 	if (start_up(d, &err) < 0)
 		log_fatal("%s", err.text);
 	serve_begin(d);

@@ -117,6 +117,7 @@ struct daemon_desc {
  *			repeated.  Log lines go to stderr without maillog_file
  *	-u		as root: chroot and give up root as under master;
  *			without it privileges stay (daemon_privileged() false)
+ *	-K		read the configuration, say what is wrong with it, exit
  *	-P		print the parameter rows as tab separated values:
  *			program name type default min max unit choices doc
  * By hand there is no retirement unless -m or -i asks for it. */

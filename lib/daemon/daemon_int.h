@@ -28,6 +28,7 @@ struct options {
 	bool		 unpriv;	/* -u */
 	bool		 chroot;	/* -c from master */
 	bool		 alone;		/* -l */
+	bool		 check_config;	/* -K */
 	bool		 print_params;	/* -P */
 	bool		 by_master;
 	int64_t		 max_use, max_idle;	/* -m, -i; -1: not given */

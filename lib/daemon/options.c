@@ -7,7 +7,7 @@
 #include "daemon/daemon_int.h"
 
 #define OPTIONS_MASTER	"cdDi:lm:n:o:s:St:uvVz"
-#define OPTIONS_HAND	"c:dDi:lL:m:n:o:Ps:St:uvVz"
+#define OPTIONS_HAND	"c:dDi:KlL:m:n:o:Ps:St:uvVz"
 
 static int
 number(const char *text, uint64_t max, int64_t *out, int c, struct error *err)
@@ -47,6 +47,9 @@ one(struct options *o, int c, const char *arg, struct error *err)
 		break;
 	case 'n':
 		o->service = arg;
+		break;
+	case 'K':
+		o->check_config = true;
 		break;
 	case 'P':
 		o->print_params = true;
