@@ -201,6 +201,22 @@ cancel_exchange(struct conn *c)
 	(void)!ipc_client_send(c->lg->authd, &auth_cancel_desc, &msg, &err);
 }
 
+bool
+auth_is_won(const struct conn *c)
+{
+	return c->won[0] != '\0';
+}
+
+void
+auth_acknowledged(struct conn *c)
+{
+	char	cookie[sizeof(c->won)];
+
+	memcpy(cookie, c->won, sizeof(cookie));
+	c->won[0] = '\0';
+	handoff_begin(c, cookie);
+}
+
 /* RFC 3501 6.2.2, RFC 5034 4: "*" alone cancels. */
 void
 auth_response(struct conn *c, struct slice line)
@@ -208,14 +224,6 @@ auth_response(struct conn *c, struct slice line)
 	struct auth_continue	 msg = { .exchange = c->exchange };
 	struct buf		 b;
 
-	if (c->won[0] != '\0' && line.len == 0) {
-		char	cookie[sizeof(c->won)];
-
-		memcpy(cookie, c->won, sizeof(cookie));
-		c->won[0] = '\0';
-		handoff_begin(c, cookie);
-		return;
-	}
 	c->won[0] = '\0';
 	buf_init(&b, LOGIN_LINE_MAX);
 	if (slice_is(line, "*") || !base64_get(line, &b)) {

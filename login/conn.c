@@ -124,6 +124,11 @@ take_response(struct conn *c)
 	case POP3_LINE_DONE:
 		break;
 	}
+	if (line.len == 0 && auth_is_won(c)) {
+		stream_take(c->stream, before - in.len);
+		auth_acknowledged(c);
+		return;
+	}
 	/* The line is part of the stream's buffer until it is taken. */
 	auth_response(c, line);
 	if (c->state == CONN_OVER)

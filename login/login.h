@@ -176,6 +176,10 @@ void	 auth_begin(struct conn *c, const char *mech, bool has_initial,
 void	 auth_password(struct conn *c, const char *method, struct slice user,
 	    struct slice password);
 
+/* The client was sent the server's proof and need only acknowledge it. */
+bool	 auth_is_won(const struct conn *c);
+void	 auth_acknowledged(struct conn *c);
+
 /* A response line arrived. */
 void	 auth_response(struct conn *c, struct slice line);
 

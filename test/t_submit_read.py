@@ -196,7 +196,8 @@ Create Both
 Expunge Both
 SyncState *
 """ % (i.host, i.ports["imaps"], alice,
-            password(i, alice), i.ca, far, far))
+            password(i, alice),
+            os.path.join(i.tls, "server.pem"), far, far))
     c = imap(i, alice)
     c.create("Work/Big")
     c.append("Work/Big", r"(\Seen \Flagged)", None, sent[0])
