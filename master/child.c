@@ -355,6 +355,7 @@ child_start(struct service *s)
 	list_put_last(&s->children, &c->link);
 	m->nchildren++;
 	slot_fill(c);
+	c->started_mono = clock_mono();
 	c->pid = spawn(c, fds[1]);
 	board_slot(m->board, c->slot)->pid = c->pid;
 	close(fds[1]);
@@ -457,6 +458,7 @@ static void
 ended(struct child *c, int status)
 {
 	struct service	*s = c->s;
+	usec_t		 age;
 	bool		 was_ready;
 	bool		 failed = !WIFEXITED(status) ||
 	    WEXITSTATUS(status) != 0;
@@ -465,13 +467,14 @@ ended(struct child *c, int status)
 	if (c->watch != NULL)
 		on_control(c, LOOP_READ);
 	was_ready = c->was_ready;
+	age = clock_mono() - c->started_mono;
 	if (failed)
 		log_end(c, status);
 	child_free(c);
 	if (s == NULL || s->m->stopping)
 		return;
 	if (failed)
-		service_failed(s, was_ready);
+		service_failed(s, was_ready, age);
 	service_update(s);
 }
 

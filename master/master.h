@@ -87,6 +87,7 @@ struct child {
 	pid_t		 pid;
 	enum child_state	 state;
 	bool		 was_ready;
+	usec_t		 started_mono;
 	int		 control;
 	struct loop_fd	*watch;
 	unsigned int	 slot;
@@ -143,8 +144,8 @@ void	 service_free_all(struct master *m);
 /* Something changed (a child began, filled up, ended): watch sockets or not,
  * start another process or not. */
 void	 service_update(struct service *s);
-/* A process ended badly: how long to wait before the next. */
-void	 service_failed(struct service *s, bool was_ready);
+/* A process of this age ended badly: how long to wait before the next. */
+void	 service_failed(struct service *s, bool was_ready, usec_t age);
 void	 service_stop_listening(struct master *m, bool gone);
 
 /* child.c */

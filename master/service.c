@@ -17,7 +17,8 @@
 #include "sys/clock.h"
 #include "sys/log.h"
 
-#define QUICK_RESTARTS	5	/* crashes that are not waited for */
+#define QUICK_RESTARTS	5	/* early crashes that are not waited for */
+#define EARLY		SECS(1)	/* younger ones die of the same cause again */
 
 static unsigned int
 processes(const struct service *s)
@@ -76,7 +77,7 @@ start(struct service *s)
 {
 	s->wanted = false;
 	if (child_start(s) < 0)
-		service_failed(s, false);
+		service_failed(s, false, 0);
 }
 
 void
@@ -138,18 +139,22 @@ restart_delay(const struct service *s, bool was_ready)
 }
 
 void
-service_failed(struct service *s, bool was_ready)
+service_failed(struct service *s, bool was_ready, usec_t age)
 {
 	usec_t	 now = clock_mono(), delay;
 
+	/* It was in use a moment ago: do not wait to be asked. */
+	s->wanted = true;
+	if (was_ready && age >= EARLY) {
+		s->failures = 0;
+		return;
+	}
 	if (s->failures > 0 &&
 	    now - s->failed_mono > 2 * s->m->config->own.throttle_time)
 		s->failures = 0;
 	s->failures++;
 	s->failed_mono = now;
 	delay = restart_delay(s, was_ready);
-	/* It was in use a moment ago: do not wait to be asked. */
-	s->wanted = true;
 	if (delay == 0)
 		return;
 	log_warn("%s: %s -- throttling", s->cf->command,

@@ -54,6 +54,7 @@ struct userproc {
 	struct list	 all;
 	size_t		 count;
 	struct loop_timer	*idle_timer;
+	struct loop_fd	*zygote;
 	bool		 draining;
 };
 
@@ -465,6 +466,17 @@ on_idle_check(void *arg)
 		loop_timer_set(u->idle_timer, IDLE_CHECK);
 }
 
+/* It never says anything: this is its end. */
+static void
+on_zygote(void *arg, int what)
+{
+	struct userproc	*u = arg;
+
+	(void)what;
+	loop_fd_free(&u->zygote);
+	daemon_retire(u->d, "the process that forks workers is gone");
+}
+
 struct userproc *
 userproc_new(struct daemon *d, const struct userproc_desc *desc,
     void *parent_arg)
@@ -479,6 +491,8 @@ userproc_new(struct daemon *d, const struct userproc_desc *desc,
 	u->by_user = hash_new();
 	list_init(&u->all);
 	u->idle_timer = loop_timer_new(d->loop, on_idle_check, u);
+	u->zygote = loop_fd_new(d->loop, d->zygote_fd, LOOP_READ, on_zygote,
+	    u);
 	u->ops = (struct ipc_ops){
 		.handlers = desc->parent_handlers,
 		.nhandlers = desc->nparent_handlers,
@@ -649,6 +663,8 @@ userproc_end(struct daemon *d)
 {
 	struct userproc	*u = d->userproc;
 
+	if (u != NULL)
+		loop_fd_free(&u->zygote);
 	if (d->zygote_fd >= 0)
 		close(d->zygote_fd);
 	d->zygote_fd = -1;
