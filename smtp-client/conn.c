@@ -48,8 +48,8 @@ conn_doing(const struct conn *c)
 		[CONN_MAIL] = "sending MAIL FROM",
 		[CONN_DATA] = "sending DATA command",
 		[CONN_CONTENT] = "sending message body",
-		[CONN_DOT] = "sending end of data -- message may be sent more "
-		    "than once",
+		[CONN_DOT] = ("sending end of data -- message may be sent "
+		    "more than once"),
 		[CONN_RSET] = "sending RSET",
 		[CONN_IDLE] = "idle",
 	};

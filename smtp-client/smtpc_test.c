@@ -35,7 +35,7 @@
 #include "sys/sock.h"
 
 #define EHLO_FULL \
-    "<EHLO client.example\n>250-mx\n>250-PIPELINING\n>250-SIZE 100000\n" \
+    "<EHLO client.example\n>250-mx\n>250-PIPELINING\n>250-SIZE 10000000\n" \
     ">250-8BITMIME\n>250-DSN\n>250-SMTPUTF8\n>250 STARTTLS\n"
 #define HELLO		"A1\n>220 mx ESMTP\n" EHLO_FULL
 #define EHLO_OLD	"<EHLO client.example\n>250-mx\n>250 SIZE\n"
@@ -283,6 +283,7 @@ struct scenario {
 	int		 rcpts;		/* 0: one; a@, b@, c@example.com */
 	int		 repeat;	/* messages, one after the other */
 	bool		 lmtp, eight_bit, utf8, dsn, refused;
+	bool		 default_port;	/* the request names none */
 	const char	*results;	/* "sent 2.0.0 text; ..." */
 	const char	*log;		/* somewhere in the log */
 };
@@ -340,7 +341,7 @@ fill(const struct scenario *s, struct deliver_req *m, int fd,
 	*m = (struct deliver_req){
 		.queue_id = "QID1", .transport = "smtp",
 		.nexthop = s->nexthop != NULL ? s->nexthop : "example.com",
-		.port = port, .content = fd, .content_offset = 4,
+		.port = s->default_port ? 0 : port, .content = fd, .content_offset = 4,
 		.content_size = strlen(s->content), .eight_bit = s->eight_bit,
 		.dot_lines = s->content[0] == '.' ||
 		    strstr(s->content, "\n.") != NULL,
@@ -443,7 +444,7 @@ play(struct scenario s)
 	struct ipc_client	*c;
 	pid_t			 server, client;
 	int			 status;
-	char			 path[96];
+	char			 path[96], by_default[40];
 
 	if (s.content == NULL)
 		s.content = "Subject: x\r\n\r\nhello\r\n";
@@ -454,6 +455,12 @@ play(struct scenario s)
 	snprintf(path, sizeof(path), "%s/sock", dir);
 	unlink(path);
 	listen_twice(&s);
+	snprintf(by_default, sizeof(by_default), "smtp_tcp_port=%u", port);
+	for (size_t i = 0; i < 7; i++)
+		if (s.options[i] == NULL) {
+			s.options[i] = by_default;
+			break;
+		}
 	server = start_server(s.script, s.content);
 	client = start_client(s.options, s.lmtp);
 	wait_for_client(path);
@@ -718,6 +725,30 @@ static const struct scenario	scenarios[] = {
 	    "no (in reply to RCPT TO command)\n12 deferred 4.2.2 host "
 	    "client.example[DIR/lmtp] said: 452 4.2.2 full (in reply to end "
 	    "of DATA command)" },
+	{ .label = "myself", .default_port = true, .hosts = 2,
+	  .script = "A1\n>220 mx\n<EHLO\n>250-Client.Example hi\n>250 SIZE\n"
+	    ".\n",
+	  .results = "10 bounced 5.4.6 mail for example.com loops back to "
+	    "myself", .log = "replied to HELO/EHLO with my own hostname" },
+	{ .label = "somebody else, default port", .default_port = true,
+	  .script = "A1\n>220 mx\n" EHLO_OLD "<MAIL\n>250 ok\n<RCPT\n"
+	    ">250 ok\n<DATA\n>354 go\nD\n>250 ok\n" BYE,
+	  .results = "10 sent 2.0.0 relayed 250 ok" },
+	{ .label = "a filter with our name",
+	  .script = "A1\n>220 client.example\n<EHLO\n>250 client.example\n"
+	    "<MAIL\n>250 ok\n<RCPT\n>250 ok\n<DATA\n>354 go\nD\n>250 ok\n"
+	    BYE, .results = "10 sent 2.0.0 relayed 250 ok" },
+	{ .label = "IPv6 first, of which there is none",
+	  .options = { "smtp_address_preference=ipv6",
+	    "smtp_randomize_addresses=yes" }, .hosts = 2,
+	  .script = "A1\n>220 mx\n" EHLO_OLD "<MAIL\n>250 ok\n<RCPT\n"
+	    ">250 ok\n<DATA\n>354 go\nD\n>250 ok\n" BYE,
+	  .results = "10 sent 2.0.0 relayed 250 ok" },
+	{ .label = "early refusal of content",
+	  .script = HELLO "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\n>354 go\nd\n"
+	    ">552 5.3.4 enough\nX\n", .content = "HUGE",
+	  .results = "10 bounced 5.3.4 host " HOST1 " said: 552 5.3.4 enough "
+	    "(in reply to end of DATA command)" },
 	{ .label = "refused", .refused = true, .hosts = 2,
 	  .script = "A2\n>220 mx2\n" EHLO_OLD "<MAIL\n>250 ok\n<RCPT\n"
 	    ">250 ok\n<DATA\n>354 go\nD\n>250 ok\n" BYE,
@@ -728,6 +759,7 @@ static const struct scenario	scenarios[] = {
 START_TEST(scenario)
 {
 	struct scenario	s = scenarios[_i];
+	static char	huge[8000001];
 	char		pass[120], hop[120];
 
 	snprintf(pass, sizeof(pass), "smtp_sasl_password_maps=texthash:%s/"
@@ -741,6 +773,11 @@ START_TEST(scenario)
 	snprintf(hop, sizeof(hop), "unix:%s/lmtp", dir);
 	if (s.lmtp)
 		s.nexthop = hop;
+	if (s.content != NULL && strcmp(s.content, "HUGE") == 0) {
+		memset(huge, 'x', sizeof(huge) - 1);
+		memcpy(huge, ".\n", 2);
+		s.content = huge;
+	}
 	play(s);
 }
 END_TEST

@@ -81,6 +81,8 @@ struct stream {
 	bool			 eof;		/* nothing more to read */
 	bool			 dead;		/* nothing can be written */
 	bool			 drain_wanted;
+	bool			 last_words;	/* to be read after a failed
+						 * write */
 
 	struct file		*file;
 	struct buf		*clear;		/* of the file, to be encrypted */
@@ -141,6 +143,7 @@ write_failed(struct stream *s, const char *why)
 	buf_reset(&s->out);
 	if (file_active(s))
 		file_over(s, -1);
+	s->last_words = true;
 	if (s->why != NULL && s->end == STREAM_ERROR)
 		return;
 	mem_free(&s->why);
@@ -483,8 +486,10 @@ progress(struct stream *s, int what)
 		handshake(s);
 	if (should_write(s, what))
 		write_out(s);
-	if (should_fill(s, what))
+	if (should_fill(s, what)) {
+		s->last_words = false;
 		fill(s);
+	}
 }
 
 static bool
@@ -509,6 +514,8 @@ report_file(struct stream *s)
 static bool
 end_is_ripe(const struct stream *s)
 {
+	if (s->last_words && may_read(s))
+		return false;
 	return s->end == STREAM_ERROR ||
 	    (!s->paused && (s->due & DUE_INPUT) == 0);
 }
@@ -595,7 +602,7 @@ must_kick(const struct stream *s)
 		due &= ~(unsigned int)DUE_INPUT;
 	if (!end_is_ripe(s))
 		due &= ~(unsigned int)DUE_ENDED;
-	if (due != 0)
+	if (due != 0 || (s->last_words && may_read(s)))
 		return true;
 	return s->phase == TLS_ON && may_read(s) && buf_room(&s->in) > 0 &&
 	    SSL_pending(s->ssl) > 0;
