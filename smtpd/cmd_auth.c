@@ -127,12 +127,21 @@ decode(struct slice in, bool initial, struct buf *out)
 	return base64_get(in, out);
 }
 
+bool
+auth_wants_tls(const struct conn *c)
+{
+	const struct smtpd_conf	*conf = c->s->conf;
+
+	return !stream_is_tls(c->stream) && (conf->tls_auth_only ||
+	    conf->tls_level == TLS_LEVEL_ENCRYPT);
+}
+
 static bool
 refused(struct conn *c, struct slice arg)
 {
 	if (!c->s->conf->sasl_enable)
 		reply(c, 503, "5.5.1", "Error: authentication not enabled");
-	else if (c->s->conf->tls_auth_only && !stream_is_tls(c->stream))
+	else if (auth_wants_tls(c))
 		reply(c, 538, "5.7.11", "Encryption required for requested "
 		    "authentication mechanism");
 	else if (c->helo == NULL || !c->esmtp)

@@ -30,8 +30,7 @@ discarded(const struct conn *c, struct slice keyword)
 static bool
 auth_offered(const struct conn *c)
 {
-	return c->s->conf->sasl_enable &&
-	    (stream_is_tls(c->stream) || !c->s->conf->tls_auth_only);
+	return c->s->conf->sasl_enable && !auth_wants_tls(c);
 }
 
 /* What is offered, so that the last line can be told from the others. */

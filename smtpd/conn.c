@@ -37,7 +37,8 @@ end(struct conn *c)
 	command_counts(c, &text);
 	log_info("disconnect from %s%s", c->namaddr, buf_cstr(&text));
 	buf_clear(&text);
-	if (c->counted)
+	/* Asked is as good as counted: anvil reads in order. */
+	if (c->counted || c->counting)
 		anvil_note(c, ANVIL_DISCONNECT);
 	check_free(c);
 	auth_free(c);

@@ -21,6 +21,7 @@ connected(struct conn *c, const struct anvil_res *r)
 	const char		*service = daemon_service_name(c->s->d);
 	const char		*which = NULL;
 
+	c->counting = false;
 	if (r != NULL)
 		c->counted = true;
 	if (r == NULL || c->excepted)
@@ -63,6 +64,7 @@ named(struct conn *c)
 	conn_named(c);
 	if (!c->excepted && (c->s->conf->conn_count_limit > 0 ||
 	    c->s->conf->conn_rate_limit > 0)) {
+		c->counting = true;
 		anvil_event(c, ANVIL_CONNECT, connected);
 		return;
 	}

@@ -172,6 +172,8 @@ struct conn {
 	int64_t			 cmd_errors;	/* errors before it */
 	struct { uint32_t ok, all; } counts[CMD_COUNT];
 	bool			 counted;	/* by anvil */
+	bool			 counting;	/* anvil was told of the connection
+					 * and has not answered */
 
 	/* Peer look-up. */
 	struct peer		*peer;
@@ -316,5 +318,8 @@ void	 smtpd_drain(struct daemon *d);
 
 /* Leave if that was asked for and nothing is under way any more. */
 void	 smtpd_look_for_end(struct smtpd *s);
+
+/* Passwords only under TLS: where asked for, and where TLS is mandatory. */
+bool	 auth_wants_tls(const struct conn *c);
 
 #endif
