@@ -80,7 +80,8 @@ add_attr(struct buf *out, const char *sep, const char *name)
 }
 
 static void
-add_attrs(struct buf *out, const struct listing *l, const struct store_listed *m)
+add_attrs(struct buf *out, const struct listing *l,
+    const struct store_listed *m)
 {
 	bool		 ext = l->args.extended;
 	const char	*sep = "(";

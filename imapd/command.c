@@ -76,7 +76,10 @@ find_row(struct slice name)
 /*
  * Answers.
  */
-static enum run
+static void	set_reply(struct session *s, enum reply reply,
+		    const char *fmt, va_list ap) PRINTF(3, 0);
+
+static void
 set_reply(struct session *s, enum reply reply, const char *fmt, va_list ap)
 {
 	char	 text[1024];
@@ -84,7 +87,6 @@ set_reply(struct session *s, enum reply reply, const char *fmt, va_list ap)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	s->cmd->reply = reply;
 	s->cmd->text = arena_strdup(s->cmd->mem, text);
-	return RUN_DONE;
 }
 
 enum run

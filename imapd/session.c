@@ -255,7 +255,8 @@ on_timer(void *arg)
 	session_enter(s);
 	if (s->sends && stream_bytes_out(s->stream) > s->sent)
 		session_sends(s);	/* slow, but reading */
-	else if (s->sends || s->stalled || (s->cmd != NULL && s->cmd->waits_output))
+	else if (s->sends || s->stalled ||
+	    (s->cmd != NULL && s->cmd->waits_output))
 		session_end(s, "Client does not read its answers");
 	else if (s->idling)
 		idle_timer(s);

@@ -220,7 +220,8 @@ static const struct row	searches[] = {
 	{ "SENTBEFORE 30-Feb-2024", NULL }, { "SENTON 1-Foo-2024", NULL },
 	{ "FOO", NULL }, { "NOT", NULL }, { "OR SEEN", NULL }, { "(", NULL },
 	{ "()", NULL }, { "SEEN)", NULL }, { "1:", NULL }, { "", NULL },
-	{ "YOUNGER 0", NULL }, { "LARGER -1", NULL }, { "RETURN (X) ALL", NULL },
+	{ "YOUNGER 0", NULL }, { "LARGER -1", NULL },
+	{ "RETURN (X) ALL", NULL },
 	{ "KEYWORD \\Seen", NULL },
 };
 
@@ -262,7 +263,8 @@ START_TEST(search_depth)
 END_TEST
 
 static const struct row	stores[] = {
-	{ "FLAGS (\\Seen)", "0 8" }, { "+flags.silent \\Deleted $a", "1s 4 $a" },
+	{ "FLAGS (\\Seen)", "0 8" },
+	{ "+flags.silent \\Deleted $a", "1s 4 $a" },
 	{ "-FLAGS ()", "2 0" }, { "FLAGS (a A b)", "0 0 a b" },
 	{ "(UNCHANGEDSINCE 12) +FLAGS (x)", "1<12 0 x" },
 	{ "FLAGS (\\Recent)", NULL }, { "FLAGS (\\Foo)", NULL },

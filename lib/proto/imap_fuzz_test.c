@@ -66,8 +66,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 #ifndef WITH_LIBFUZZER
 static const char *const	seeds[] = {
 	"1:*,5 (UID BODY.PEEK[1.2.HEADER.FIELDS (From To)]<0.10> ENVELOPE)",
-	"RETURN (MIN ALL) CHARSET UTF-8 OR (FROM {3}\r\nabc) NOT SINCE "
-	    "1-Jan-2000 UID 1,4:* HEADER \"X\" y",
+	("RETURN (MIN ALL) CHARSET UTF-8 OR (FROM {3}\r\nabc) NOT SINCE "
+	    "1-Jan-2000 UID 1,4:* HEADER \"X\" y"),
 	"(SUBSCRIBED) \"\" (a% \"b*\") RETURN (STATUS (MESSAGES) CHILDREN)",
 	"(UNCHANGEDSINCE 5) +FLAGS.SILENT (\\Seen $x)",
 	"INBOX (\\Seen a) \" 1-Jan-2000 00:00:00 +0100\" ",
