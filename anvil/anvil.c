@@ -233,9 +233,12 @@ anvil_closed(void *arg, struct ipc *from, const char *why)
 {
 	struct anvil	*a = daemon_state(arg);
 	struct slice	 key = slice_of(&from, sizeof(from));
-	struct holder	*h = hash_del(a->holders, key);
+	struct holder	*h;
 
 	(void)why;
+	if (a->holders == NULL)
+		return;
+	h = hash_del(a->holders, key);
 	if (h != NULL)
 		holder_free(h);
 }
@@ -300,6 +303,8 @@ on_request(void *arg, struct ipc_request req, void *msg)
 	struct anvil_res	 res = { 0, 0 };
 	struct client		*c;
 
+	if (a->clients == NULL)
+		return;		/* stopping */
 	if (m->event == ANVIL_DISCONNECT)
 		release(a, req.from, m->ident);
 	else if (m->event < EVENTS) {
@@ -361,11 +366,35 @@ anvil_reload(struct daemon *d)
 	report(daemon_state(d));
 }
 
+static void
+forget_all(struct anvil *a)
+{
+	struct heap_node	*n;
+	struct slice		 key;
+	void			*h;
+	size_t			 at = 0;
+
+	while (hash_each(a->holders, &at, &key, &h))
+		holder_free(h);
+	hash_free(&a->holders);
+	while ((n = heap_first(&a->ends)) != NULL)
+		client_free(a, CONTAINER(n, struct client, node));
+	hash_free(&a->clients);
+	heap_clear(&a->ends);
+	loop_timer_free(&a->sweep);
+	loop_timer_free(&a->report);
+}
+
 /* The counts end with us: nothing to finish. */
 static void
 anvil_drain(struct daemon *d)
 {
-	report(daemon_state(d));
+	struct anvil	*a = daemon_state(d);
+
+	if (a->clients != NULL) {
+		report(a);
+		forget_all(a);
+	}
 	daemon_exit(d);
 }
 

@@ -25,9 +25,10 @@ def processes(i, program):
                 args = f.read().split(b"\0")
             with open("/proc/%s/environ" % pid, "rb") as f:
                 env = f.read()
+            # argv[0] is master.cf's command: "smtp", "virtual".
+            name = os.path.basename(os.readlink("/proc/%s/exe" % pid))
         except OSError:
             continue
-        name = os.path.basename(args[0].decode(errors="replace"))
         if name == program and (i.config.encode() in b" ".join(args)
                                 or i.config.encode() in env):
             found.append(int(pid))

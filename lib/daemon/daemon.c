@@ -60,11 +60,14 @@ start_up(struct daemon *d, struct error *err)
 	return desc->start == NULL ? 0 : desc->start(d, err);
 }
 
+/* What programs hang on their daemon is theirs until the process ends: it is
+ * not freed, and stays reachable, so that leak checkers speak of lost memory
+ * only. */
+static struct daemon	*running;
+
 static void
 clean_up(struct daemon *d)
 {
-	struct arena	*mem = d->mem;
-
 	if (d->loop != NULL) {
 		if (d->desc->finish != NULL)
 			d->desc->finish(d);
@@ -72,8 +75,6 @@ clean_up(struct daemon *d)
 		syncer_free(&d->syncer);
 		loop_free(&d->loop);
 	}
-	startup_free(d);
-	arena_free(&mem);
 }
 
 int
@@ -83,11 +84,12 @@ daemon_run(const struct daemon_desc *desc, int argc, char **argv)
 	struct daemon	*d = arena_alloc(mem, sizeof(*d));
 	struct error	 err;
 
+	running = d;
 	d->desc = desc;
 	d->mem = mem;
 	(void)umask(077);
 	signal(SIGPIPE, SIG_IGN);
-	if (options_parse(d, argc, argv, &err) < 0)
+	if (options_parse(running, argc, argv, &err) < 0)
 		log_fatal("%s: %s", desc->name, err.text);
 	if (d->opt.print_params) {
 		params_print(desc);

@@ -107,7 +107,6 @@ void	 params_print(const struct daemon_desc *desc);
 int	 startup_config(struct daemon *d, struct error *err) MUST_USE;
 int	 startup_log(struct daemon *d, struct error *err) MUST_USE;
 int	 startup_privileges(struct daemon *d, struct error *err) MUST_USE;
-void	 startup_free(struct daemon *d);
 
 /* serve.c */
 int	 serve_open(struct daemon *d, struct error *err) MUST_USE;

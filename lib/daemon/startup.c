@@ -259,14 +259,3 @@ startup_privileges(struct daemon *d, struct error *err)
 		return -1;
 	return landlock(d, err);
 }
-
-void
-startup_free(struct daemon *d)
-{
-	struct generation	*g;
-
-	while ((g = d->gen) != NULL) {
-		d->gen = g->older;
-		generation_free(g);
-	}
-}
