@@ -24,7 +24,7 @@ def logged(i, text, timeout=10):
 
 
 def test_wrong_passwords(s):
-    i = s.posthouse()
+    i = s.posthouse(main={"auth_failure_delay": "0s"})
     alice = i.accounts[0]["user"]
     c = smtp(i, "smtp")
     c.close()

@@ -109,7 +109,7 @@ def test_postconf(s):
     for p in ("smtpd_relay_restrictions", "minimal_backoff_time",
               "smtp_connect_timeout", "alias_maps", "virtual_mailbox_maps",
               "login_tls_chain_files", "resolver_stub_zones"):
-        check(re.search("^%s = " % p, everything, re.M), p + " is unknown")
+        check(re.search("^%s =" % p, everything, re.M), p + " is unknown")
     i.command("postconf", "-e", "soft_bounce = yes")
     equal(i.command("postconf", "soft_bounce").strip(), "soft_bounce = yes",
           "after postconf -e")
@@ -126,7 +126,8 @@ def test_postmap_and_postalias(s):
     equal(i.command("postmap", "-q", "KEY", path), "value one\n", "-q")
     equal(sorted(i.command("postmap", "-s", path).splitlines()),
           ["key\tvalue one", "other\ttwo"], "-s")
-    r = subprocess.run([i.tool("postmap"), "-q", "absent", path])
+    r = subprocess.run([i.tool("postmap"), "-c", i.config, "-q", "absent",
+                        path])
     equal(r.returncode, 1, "exit for an absent key")
     i.put("al", "root: alice, bob\n")
     i.command("postalias", "hash:%s/al" % i.config)
