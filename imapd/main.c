@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "daemon/daemon.h"
 #include "imapd/imapd.h"
 
@@ -50,6 +52,13 @@ static const struct session_broker_desc	broker = {
 static int
 prepare(struct daemon *d, struct error *err)
 {
+	const struct imapd_conf	*conf = daemon_params(d);
+
+	/* What Maildir++ names and clients can live with. */
+	if (strcmp(conf->separator, "/") != 0 &&
+	    strcmp(conf->separator, ".") != 0)
+		return error_set(err, "imapd_hierarchy_separator is \"%s\", "
+		    "it must be / or a dot", conf->separator);
 	return session_broker_prepare(d, &broker, err);
 }
 
