@@ -2,6 +2,7 @@
 """A real authoritative server (nsd) with a signed zone, on a free port."""
 import os
 import shutil
+import socket
 import subprocess
 import time
 
@@ -78,10 +79,20 @@ zone:
         if self.process.poll() is not None:
             with open(os.path.join(self.dir, "nsd.log")) as f:
                 raise instance.Failed("nsd did not start: " + f.read())
-        r = subprocess.run(["drill", "-p", str(self.port), "@" + self.host,
-                            ZONE, "SOA"], stdout=subprocess.PIPE,
-                           stderr=subprocess.DEVNULL)
-        return r.returncode == 0 and b"NOERROR" in r.stdout
+        labels = b"".join(bytes([len(x)]) + x.encode()
+                          for x in ZONE.split("."))
+        query = (b"\0\7\0\0\0\1\0\0\0\0\0\0" + labels +
+                 b"\0\0\6\0\1")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(0.2)
+            try:
+                s.sendto(query, (self.host, self.port))
+                answer = s.recv(2048)
+            except OSError:
+                return False
+        # The same id, no error, an answer.
+        return answer[:2] == b"\0\7" and answer[3] & 15 == 0 and \
+            answer[7] > 0
 
     def stop(self):
         if self.process is not None:
