@@ -13,7 +13,7 @@ MAN8 = %D%/man/posthouse.8 %D%/man/posthouse-anvil.8 \
 	%D%/man/posthouse-qmgr.8 %D%/man/posthouse-resolver.8 \
 	%D%/man/posthouse-smtp-client.8 %D%/man/posthouse-smtpd.8
 nodist_man_MANS = $(MAN1) $(MAN5) $(MAN8)
-EXTRA_DIST += $(nodist_man_MANS:=.in) %D%/man/fill.awk
+EXTRA_DIST += %D%
 CLEANFILES += $(nodist_man_MANS)
 
 $(nodist_man_MANS): conf/params.tsv %D%/man/fill.awk

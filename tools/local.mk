@@ -87,3 +87,6 @@ sbin_PROGRAMS += %D%/postconf
 	$(LIBS_BASE) $(MAP_LIBS) $(EVENT_LIBS)
 TESTS += %D%/postconf_test.sh
 EXTRA_DIST += %D%/postconf_test.sh
+
+# What ./quickstart and ./runtests are made of.
+EXTRA_DIST += %D%/packages %D%/prepare.sh %D%/quickstart.py
