@@ -20,9 +20,11 @@
 #define ARGS_MAX	256
 #define FIRST_FD	3
 
-/* What a daemon sees of our environment. */
+#define ENV_MAX		64
+
+/* What a daemon sees of our environment, whatever import_environment says. */
 static const char *const	kept_environment[] = {
-	"TZ", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS",
+	"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS",
 };
 
 size_t
@@ -116,7 +118,7 @@ reset_process(const struct master *m)
 struct command {
 	const char	*argv[ARGS_MAX];
 	int		 argc;
-	const char	*envp[COUNT(kept_environment) + 5];
+	const char	*envp[ENV_MAX];
 	int		 envc;
 };
 
@@ -174,24 +176,48 @@ make_args(const struct service *s, struct arena *a, struct command *cmd)
 		arg(cmd, cf->args[i]);
 }
 
+/* The first word about a variable wins: ours come before those imported. */
+static void
+env_put(struct command *cmd, struct arena *a, const char *name,
+    const char *value)
+{
+	size_t	 len = strlen(name);
+
+	for (int i = 0; i < cmd->envc; i++)
+		if (strncmp(cmd->envp[i], name, len) == 0 &&
+		    cmd->envp[i][len] == '=')
+			return;
+	if (value != NULL && cmd->envc < ENV_MAX - 1)
+		cmd->envp[cmd->envc++] = arena_printf(a, "%s=%s", name, value);
+}
+
 static void
 make_env(const struct service *s, struct arena *a, struct command *cmd,
     const struct board_place *place)
 {
-	const char	*value;
+	struct slice	 list =
+			    slice_str(s->m->config->own.import_environment);
+	struct slice	 word, name = { NULL, 0 };
+	const char	*n;
 	char		 text[128];
 
 	board_place_put(place, text, sizeof(text));
-	cmd->envp[cmd->envc++] = arena_printf(a, BOARD_ENV "=%s", text);
-	cmd->envp[cmd->envc++] = arena_printf(a, "MAIL_CONFIG=%s",
-	    s->m->config_dir);
-	cmd->envp[cmd->envc++] = "LANG=C";
-	cmd->envp[cmd->envc++] = "PATH=/usr/local/sbin:/usr/local/bin:"
-	    "/usr/sbin:/usr/bin:/sbin:/bin";
+	env_put(cmd, a, BOARD_ENV, text);
+	env_put(cmd, a, "MAIL_CONFIG", s->m->config_dir);
+	env_put(cmd, a, "PATH", "/usr/local/sbin:/usr/local/bin:"
+	    "/usr/sbin:/usr/bin:/sbin:/bin");
 	for (size_t i = 0; i < COUNT(kept_environment); i++)
-		if ((value = getenv(kept_environment[i])) != NULL)
-			cmd->envp[cmd->envc++] = arena_printf(a, "%s=%s",
-			    kept_environment[i], value);
+		env_put(cmd, a, kept_environment[i],
+		    getenv(kept_environment[i]));
+	while (slice_word(&list, ", \t", &word)) {
+		bool	 given = slice_cut(&word, '=', &name);
+
+		n = slice_cstr(a, given ? name : word);
+		if (n != NULL)
+			env_put(cmd, a, n,
+			    given ? slice_cstr(a, word) : getenv(n));
+	}
+	env_put(cmd, a, "LANG", "C");
 }
 
 static char *

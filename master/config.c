@@ -18,6 +18,10 @@ const struct param master_params[] = {
 	P_INT(struct master_conf, backlog, "master_listen_backlog", "1024", 1,
 	    65535, "Connections the kernel holds for a service until a "
 	    "process takes them."),
+	P_STR(struct master_conf, import_environment, "import_environment",
+	    "MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ XAUTHORITY DISPLAY LANG=C",
+	    "What daemons get of master's environment: names, or name=value; "
+	    "what master sets itself is not changed by it."),
 };
 const size_t	master_nparams = COUNT(master_params);
 

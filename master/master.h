@@ -26,6 +26,7 @@ struct master_conf {
 	usec_t		 throttle_time, stop_time, stress_time;
 	const char	*service_disable;
 	int64_t		 backlog;
+	const char	*import_environment;
 };
 
 /* One generation of configuration. */

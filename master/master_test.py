@@ -300,7 +300,25 @@ def test_user_worker(i):
     equal(ask(s, b"u"), me, "the next worker")
 
 
+def test_import_environment(i):
+    i.signal(signal.SIGKILL)
+    i.process.wait()
+    os.environ.update(PH_WANTED="1", PH_OTHER="1")
+    i.write(import_environment="PH_WANTED, PH_GIVEN=x PH_UNSET PATH=/bad")
+    i.start()
+    wait_for("the second start", lambda: can_connect(i.port))
+    pid = int(ask(i.connect(), b"p"))
+    with open("/proc/%d/environ" % pid, "rb") as f:
+        env = dict(v.split(b"=", 1) for v in f.read().split(b"\0") if v)
+    equal((env.get(b"PH_WANTED"), env.get(b"PH_GIVEN"), env.get(b"LANG")),
+          (b"1", b"x", b"C"), "imported")
+    equal([n for n in (b"PH_OTHER", b"PH_UNSET", b"TZ") if n in env], [],
+          "not imported")
+    equal(b"/bad" in env[b"PATH"], False, "what master sets stays")
+
+
 TESTS = [
+    (test_import_environment, TESTD),
     (test_fork_on_demand, TESTD), (test_crash_restart, TESTD),
     (test_reload, TESTD), (test_stop_and_lock, TESTD),
     (test_throttle, TESTD), (test_master_killed, TESTD),

@@ -182,6 +182,7 @@ class Instance:
         self.ca = None
         self.accounts = []
         self.process = None
+        self.environment = {}
 
     # -- layout ----------------------------------------------------------
 
@@ -274,6 +275,7 @@ class Instance:
         self.process = subprocess.Popen(
             [self.tool("posthouse"), "-c", self.config, "start-fg"],
             stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+            env=dict(os.environ, **self.environment),
             start_new_session=True)
         out.close()
 
