@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A file system in a file, which can lose its power."""
+import fcntl
+import os
+import shutil
+import struct
+import subprocess
+import tempfile
+import time
+
+from instance import Failed, run
+
+MKFS = {
+    "ext4": ["mkfs.ext4", "-q", "-F"],
+    "xfs": ["mkfs.xfs", "-q", "-f"],
+    "btrfs": ["mkfs.btrfs", "-q", "-f"],
+}
+FS_IOC_SHUTDOWN = 0x8004587D		# _IOR('X', 125, __u32)
+NOLOGFLUSH = 2
+SIZE = {"ext4": 400 << 20, "xfs": 400 << 20, "btrfs": 400 << 20}
+PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+
+
+def why_not(kind):
+    """Why this kind cannot be tried here; empty if it can."""
+    if os.geteuid() != 0:
+        return "mounting needs root"
+    with open("/proc/filesystems") as f:
+        if kind not in f.read().split():
+            return "this kernel has no " + kind
+    for tool in (MKFS[kind][0], "losetup", "mount", "umount"):
+        if shutil.which(tool, path=PATH) is None:
+            return "no program " + tool
+    if not os.path.exists("/dev/loop-control"):
+        return "no loop devices"
+    return ""
+
+
+def image_directory():
+    """Memory if there is enough: it is the loss that counts, not the disk."""
+    st = os.statvfs("/dev/shm") if os.path.isdir("/dev/shm") else None
+    if st and st.f_bavail * st.f_frsize > 3 << 30:
+        return "/dev/shm"
+    return None
+
+
+class Disk:
+    """kind at the directory `at`.  cut() is the power cut; what the disk
+    holds then is what restore() mounts."""
+
+    def __init__(self, kind, at, options=""):
+        self.kind, self.at, self.options = kind, at, options
+        self.dir = tempfile.mkdtemp(prefix="ph-disk-",
+                                    dir=image_directory())
+        self.image = os.path.join(self.dir, "image")
+        self.mounted = False
+        self.loop = None
+        with open(self.image, "wb") as f:
+            f.truncate(SIZE[kind])
+        tool = MKFS[kind]
+        run([shutil.which(tool[0], path=PATH)] + tool[1:] + [self.image])
+        os.makedirs(at, exist_ok=True)
+        self.mount()
+        os.chmod(at, 0o755)
+
+    def mount(self):
+        r = run(["losetup", "--find", "--show", self.image])
+        self.loop = r.stdout.decode().strip()
+        args = ["mount", "-t", self.kind]
+        if self.options:
+            args += ["-o", self.options]
+        run(args + [self.loop, self.at])
+        self.mounted = True
+        self.fd = os.open(self.at, os.O_RDONLY | os.O_DIRECTORY)
+
+    def umount(self):
+        if self.mounted:
+            os.close(self.fd)
+            for _ in range(100):
+                r = subprocess.run(["umount", self.at],
+                                   stderr=subprocess.PIPE)
+                if r.returncode == 0:
+                    break
+                time.sleep(0.05)
+            else:
+                raise Failed("umount %s: %s" % (self.at, r.stderr))
+            self.mounted = False
+        if self.loop:
+            run(["losetup", "-d", self.loop])
+            self.loop = None
+
+    def can_shut_down(self):
+        return self.kind in ("ext4", "xfs")
+
+    def shut_down(self):
+        """Now: nothing reaches the image any more, log included."""
+        fcntl.ioctl(self.fd, FS_IOC_SHUTDOWN,
+                    struct.pack("I", NOLOGFLUSH))
+
+    def writes(self):
+        name = os.path.basename(self.loop)
+        with open("/sys/block/%s/stat" % name) as f:
+            return f.read().split()[4]
+
+    def copy(self):
+        """What was submitted to the disk so far; nothing may write while we
+        copy, so that it is one moment's image."""
+        for _ in range(50):
+            before = self.writes()
+            run(["cp", "--sparse=always", self.image, self.image + ".cut"])
+            if self.writes() == before:
+                return
+        raise Failed("the disk does not come to rest")
+
+    def restore(self, copied):
+        self.umount()
+        if copied:
+            os.rename(self.image + ".cut", self.image)
+        self.mount()
+
+    def close(self):
+        try:
+            self.umount()
+        finally:
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+

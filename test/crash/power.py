@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Power cuts under load: queue and mailboxes on file systems whose image is
+frozen at a random moment, mounted again and recovered by an ordinary start."""
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+from disk import Disk, why_not
+from imapload import ImapLoad
+from system import Failed, System
+
+# Marks are synced after a second at most; the rest is a busy machine.
+BEFORE, AFTER = 2.5, 1.0
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Cutter:
+    """disks of one system; how: "shutdown" or "copy"."""
+
+    def __init__(self, s, kinds, how):
+        self.s, self.how = s, how
+        self.disks = []
+        base = s.i.dir
+        os.makedirs(base, exist_ok=True)
+        os.chmod(base, 0o755)
+        at = [os.path.join(base, "disk%d" % n) for n in range(len(kinds))]
+        try:
+            for kind, path in zip(kinds, at):
+                self.disks.append(Disk(kind, path))
+        except Exception:
+            self.close()
+            raise
+        s.i.queue = os.path.join(at[0], "spool")
+        s.i.mail = os.path.join(at[-1], "mail")
+
+    def cut(self):
+        s = self.s
+        disks = list(self.disks)
+        s.random.shuffle(disks)
+        if self.how == "shutdown":
+            for d in disks:
+                d.shut_down()
+            s.event()
+            time.sleep(s.random.choice((0, 0.2)))
+            s.kill_tree()
+        else:
+            self.freeze()
+            s.event()
+            for d in disks:
+                d.copy()
+            s.kill_tree()
+        for d in disks:
+            d.restore(self.how == "copy")
+        s.event()
+
+    def freeze(self):
+        """Two rounds: a process may have been born during the first."""
+        for _ in range(2):
+            for pid in self.s.processes():
+                self.s.kill(pid, signal.SIGSTOP)
+
+    def close(self):
+        for d in self.disks:
+            d.close()
+
+
+def build_nosync(directory):
+    out = os.path.join(directory, "nosync.so")
+    cc = shutil.which("cc") or shutil.which("gcc")
+    if cc is None:
+        return None
+    subprocess.run([cc, "-shared", "-fPIC", "-O", "-o", out,
+                    os.path.join(HERE, "nosync.c")], check=True)
+    os.chmod(out, 0o755)
+    return out
+
+
+def run_one(prefix, kinds, how, cuts, clients, seed, keep, blind=False):
+    for kind in kinds:
+        reason = why_not(kind)
+        if reason:
+            return reason
+    s = System(prefix, clients=clients, seed=seed)
+    name = "%s %s%s" % ("+".join(kinds), how, " control" if blind else "")
+    failed, cutter, imap = True, None, None
+    try:
+        if blind:
+            lib = build_nosync(s.dir)
+            if lib is None:
+                return "no compiler for nosync.c"
+            s.i.environment["LD_PRELOAD"] = lib
+        s.pace = 0.005
+        cutter = Cutter(s, kinds, how)
+        s.lay_out()
+        s.i.start()
+        imap = ImapLoad(s, s.sender)
+        s.inject()
+        imap.start()
+        longest = 0
+        for _ in range(cuts):
+            time.sleep(s.random.uniform(0.4, 3.0))
+            cutter.cut()
+            begun = time.monotonic()
+            s.i.start(60)
+            longest = max(longest, time.monotonic() - begun)
+        s.stop_injecting()
+        imap.finish()
+        s.drain(300)
+        imap.look()
+        v = s.verdict(BEFORE, AFTER)
+        print("power %s: %d cuts; %s; %s; slowest start %.1f s" % (
+            name, cuts, v.line(), imap.line(), longest), flush=True)
+        if blind:
+            judge_control(v, imap)
+        else:
+            judge(s, v, imap)
+        failed = False
+    finally:
+        if imap is not None:
+            imap.stopping.set()
+        if failed and keep:
+            copy_evidence(s)
+        s.kill_tree()
+        if cutter is not None:
+            cutter.close()
+        s.close(keep and failed)
+    return ""
+
+
+def copy_evidence(s):
+    for path in (s.i.queue, s.i.mail):
+        subprocess.run(["cp", "-a", path, s.dir])
+
+
+def judge(s, v, imap):
+    bad = s.leftovers() + s.panics() + imap.problems
+    if v.bad() or bad:
+        raise Failed("seed %d\n%s%s" % (s.seed, v.details(),
+                                        "\n".join(bad[:10])))
+    if v.acked == 0:
+        raise Failed("nothing was acknowledged")
+
+
+def judge_control(v, imap):
+    if not v.lost and not imap.problems:
+        raise Failed("the harness is blind: without any sync no mail was "
+                     "lost (%d acknowledged)" % v.acked)
+
+
+def cases(a):
+    n = a.cuts or (100 if a.long else 2)
+    clients = 16 if a.long else 6
+
+    def case(kinds, how, blind=False, cuts=n):
+        name = "power-%s-%s%s" % ("+".join(kinds), how,
+                                  "-control" if blind else "")
+        return name, lambda: run_one(a.prefix, kinds, how, cuts, clients,
+                                     a.seed, a.keep, blind)
+    yield case(("ext4",), "shutdown", True, 2)
+    yield case(("ext4", "ext4"), "shutdown")
+    if not a.long:
+        yield case(("btrfs",), "copy")
+        return
+    for kinds in (("ext4",), ("xfs",), ("btrfs",), ("ext4", "ext4"),
+                  ("xfs", "xfs"), ("btrfs", "btrfs"), ("ext4", "xfs"),
+                  ("btrfs", "ext4"), ("xfs", "btrfs")):
+        if "btrfs" not in kinds:
+            yield case(kinds, "shutdown")
+        yield case(kinds, "copy")
+    for kind in ("xfs", "btrfs"):
+        yield case((kind,), "copy", True, 2)
