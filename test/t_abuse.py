@@ -298,6 +298,10 @@ def test_lost_connection_leaves_nothing(s):
 
 def test_too_many_connections(s):
     i = s.posthouse(main={"smtpd_client_connection_count_limit": "5"})
+    # The start looked whether we listen; let that connection be over.
+    wait_for("quiet", lambda: i.log_text().count("smtpd[") > 0 and
+             i.log_text().count("]: connect from") ==
+             i.log_text().count("]: disconnect from"), 10)
     keep = [Raw(i) for _ in range(5)]
     for r in keep:
         equal(r.reply()[0], 220, "greeting")

@@ -615,8 +615,12 @@ ask(const char *socket, const struct ipc_desc *d, const void *msg,
 	struct ipc_ops	 none = { NULL, 0, NULL };
 	struct call	 c = { .loop = loop_new() };
 
-	ck_assert_msg(ipc_connect(c.loop, arena_printf(a, "%s/%s", spool,
-	    socket), &none, NULL, &c.c, &err) == 0, "%s", err.text);
+	/* The daemon may be on its way to listen. */
+	for (int i = 0; c.c == NULL && i < 200; i++)
+		if (ipc_connect(c.loop, arena_printf(a, "%s/%s", spool,
+		    socket), &none, NULL, &c.c, &err) < 0)
+			loop_once(c.loop, MSECS(50));
+	ck_assert_msg(c.c != NULL, "%s", err.text);
 	ck_assert_uint_ne(ipc_call(c.c, d, msg, rd, SECS(20), done, &c, &err),
 	    0);
 	while (!c.done)

@@ -367,6 +367,20 @@ mask_keywords(struct making *k)
 		k->items[i].m.keywords &= mask;
 }
 
+/* The new log was there for others to use before we came here: what they
+ * appended, they could not add to a list that was still to be written.  So
+ * look again, and keep them out until it is. */
+static void
+export_uidlist(struct box *b, uint32_t uidnext)
+{
+	if (log_lock(&b->log, NULL) != 0)
+		return;		/* whoever replaced it writes the list */
+	if (box_refresh(b, NULL) == 0)
+		(void)!uidlist_write(b, b->totals.uidnext > uidnext ?
+		    b->totals.uidnext : uidnext, NULL);
+	log_unlock(&b->log);
+}
+
 /* The directory is locked; nobody else makes a log now. */
 static int
 make_anew(struct making *k, enum log_open o, struct error *err)
@@ -405,7 +419,7 @@ make_anew(struct making *k, enum log_open o, struct error *err)
 	k->reserved = k->uidnext;
 	if (make_log(k, &t, o != LOG_MISSING, err) < 0)
 		return -1;
-	(void)!uidlist_write(b, b->totals.uidnext, NULL);
+	export_uidlist(b, b->totals.uidnext);
 	if (b->nkeywords > 0)
 		(void)!uidlist_keywords_write(b, NULL);
 	return 0;
@@ -531,7 +545,7 @@ rebuild_compact(struct box *b, struct error *err)
 	r = k.n != t.messages ? 0 : make_log(&k, &t, true, err);
 	if (r == 0 && k.n == t.messages) {
 		b->reloaded = true;
-		(void)!uidlist_write(b, k.reserved, NULL);
+		export_uidlist(b, k.reserved);
 	}
 	make_clear(&k);
 	log_unlock(&b->log);

@@ -594,6 +594,70 @@ START_TEST(index_gone)
 }
 END_TEST
 
+/* The first deliveries of a new user race for the making of the mailbox; the
+ * list of UIDs must know them all. */
+static void
+first_deliverer(int who)
+{
+	close_store();
+	open_store();
+	for (int i = 0; i < 3; i++)
+		(void)deliver(who * 10 + i);
+}
+
+static uint32_t
+uid_by_number[100];
+
+static void
+note_uids(bool check)
+{
+	struct view	*v = open_view("INBOX");
+	struct arena	*a = arena_new();
+
+	ck_assert_uint_eq(view_count(v), 12);
+	for (uint32_t seq = 1; seq <= 12; seq++) {
+		struct envelope	e;
+		unsigned int	n;
+
+		ck_assert(view_envelope(v, seq, a, &e, &err) == 0);
+		n = (unsigned int)strtoul(arena_strndup(a,
+		    (const char *)e.subject.p + 7, e.subject.len - 7), NULL,
+		    10);
+		ck_assert_uint_lt(n, 100);
+		if (check)
+			ck_assert_uint_eq(uid_by_number[n], view_uid(v, seq));
+		uid_by_number[n] = view_uid(v, seq);
+	}
+	arena_free(&a);
+	view_close(&v);
+}
+
+START_TEST(first_of_many)
+{
+	pid_t	pids[4];
+	int	status;
+
+	for (int who = 0; who < 4; who++) {
+		pids[who] = fork();
+		ck_assert_int_ge(pids[who], 0);
+		if (pids[who] == 0) {
+			first_deliverer(who);
+			_exit(0);
+		}
+	}
+	for (int who = 0; who < 4; who++) {
+		ck_assert(waitpid(pids[who], &status, 0) == pids[who]);
+		ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	}
+	note_uids(false);
+	(void)unlink(arena_printf(mem, "%s/posthouse.index", maildir));
+	ck_assert(unlink(arena_printf(mem, "%s/posthouse.log", maildir)) == 0);
+	close_store();
+	open_store();
+	note_uids(true);
+}
+END_TEST
+
 START_TEST(import)
 {
 	struct view	*v;
@@ -1089,6 +1153,7 @@ main(void)
 	tcase_add_test(t, foreign);
 	tcase_add_test(t, lf_ranges);
 	tcase_add_test(t, index_gone);
+	tcase_add_loop_test(t, first_of_many, 0, 15);
 	tcase_add_test(t, import);
 	tcase_add_test(t, stress);
 	tcase_add_test(t, killed);
