@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 #include "ipc/anvil_msg.h"
 #include "ipc/ipc.h"
 #include "sys/loop.h"
+#include "sys/sock.h"
 
 static char	 dir[] = "/tmp/ph-anvil-XXXXXX";
 static pid_t	 pid;
@@ -40,7 +40,8 @@ setup(void)
 {
 	struct timespec	 pause = { 0, 20000000 };
 	char		*path = mem_printf("%s/sock", dir);
-	struct stat	 st;
+	struct error	 err;
+	int		 fd;
 
 	(void)snprintf(dir + sizeof(dir) - 7, 7, "XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
@@ -53,8 +54,12 @@ setup(void)
 		    (char *)NULL);
 		_exit(127);
 	}
-	for (int i = 0; i < 500 && stat(path, &st) < 0; i++)
+	/* The file is there before it can be connected to. */
+	for (int i = 0; sock_connect_unix(path, &fd, &err) < 0; i++) {
+		ck_assert_msg(i < 500, "%s", err.text);
 		(void)nanosleep(&pause, NULL);
+	}
+	close(fd);
 	mem_free(&path);
 	loop = loop_new();
 }

@@ -653,7 +653,7 @@ static const struct scenario	scenarios[] = {
 	    "offered by host " HOST1 },
 	{ .label = "reuse", .repeat = 3,
 	  .options = { "smtp_connection_cache_on_demand=yes",
-	    "smtp_connection_cache_time_limit=1s" },
+	    "smtp_connection_cache_time_limit=3s" },
 	  .script = HELLO "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\n>354 go\nD\n"
 	    ">250 1\n<MAIL\n<RCPT\n>250 ok\n>550 no\n<RSET\n>250 ok\n"
 	    "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\n>354 go\nD\n>250 3\n" BYE,

@@ -22,6 +22,7 @@
 #include "queue/queue.h"
 #include "sys/file.h"
 #include "sys/loop.h"
+#include "sys/sock.h"
 
 #define PATIENCE	10000		/* steps of a millisecond */
 
@@ -77,18 +78,21 @@ start(const char *program, const char *socket)
 	char	*path = arena_printf(a, "%s/%s", build, program);
 	char	*at = arena_printf(a, "%s/%s", spool, socket);
 	pid_t	 pid = fork();
+	int	 fd;
 
 	if (pid == 0) {
-		int	fd = open(arena_printf(a, "%s/stderr", top),
+		fd = open(arena_printf(a, "%s/stderr", top),
 		    O_WRONLY | O_CREAT | O_APPEND, 0600);
-
 		(void)dup2(fd, STDERR_FILENO);
 		(void)execl(path, path, "-L", socket, NULL);
 		_exit(127);
 	}
-	for (int i = 0; i < PATIENCE && access(at, F_OK) < 0; i++)
+	/* The file is there before it can be connected to. */
+	for (int i = 0; sock_connect_unix(at, &fd, &err) < 0; i++) {
+		ck_assert_msg(i < PATIENCE, "%s: %s", program, err.text);
 		(void)usleep(1000);
-	ck_assert_msg(access(at, F_OK) == 0, "%s does not listen", program);
+	}
+	close(fd);
 	return pid;
 }
 
