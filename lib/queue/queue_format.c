@@ -341,7 +341,7 @@ static int
 get_rcpt_record(struct queue_rcpt *r, int type, struct slice value,
     struct arena *a, struct error *err)
 {
-	uint64_t	 num;
+	uint64_t	 num = 0;
 
 	switch (type) {
 	case R_ORIGINAL:
@@ -364,7 +364,7 @@ get_record(struct queue_env *env, size_t nrcpts, int type, struct slice value,
     struct arena *a, struct error *err)
 {
 	const char	**member = env_string(env, type);
-	uint64_t	 num;
+	uint64_t	 num = 0;
 
 	if (member != NULL)
 		return queue_rec_str(value, a, member, err);
