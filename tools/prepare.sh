@@ -74,6 +74,10 @@ build() {
 	shift
 	mkdir -p "$dir"
 	log=$dir/build.log
+	# One at a time; and what did not change stays where it is, because an
+	# instance may be running from there.
+	exec 9>"$dir/.lock"
+	flock 9
 	if [ ! -x "$top/configure" ] ||
 	    [ "$top/configure.ac" -nt "$top/configure" ]; then
 		say "making ./configure"
@@ -93,9 +97,11 @@ build() {
 		grep -E 'error|Error' "$log" | head -20 >&2
 		tail -20 "$log" >&2
 		die "compiling failed (log: $log)"; }
-	make -C "$dir" -j"$(nproc)" install >"$log" 2>&1 || {
+	make -C "$dir" -j"$(nproc)" install \
+	    INSTALL="$(command -v install) -C" >"$log" 2>&1 || {
 		tail -20 "$log" >&2
 		die "make install failed (log: $log)"; }
 	# Daemons that gave up root must be able to run what is below.
 	chmod 755 "$dir" "$dir/inst"
+	exec 9>&-
 }

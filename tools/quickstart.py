@@ -10,6 +10,7 @@ import secrets
 import signal
 import smtplib
 import ssl
+import subprocess
 import sys
 import time
 import uuid
@@ -48,6 +49,13 @@ def reachable_by_daemons(directory):
     return problem
 
 
+def is_running(directory, prefix):
+    return subprocess.run(
+        [os.path.join(prefix, "sbin", "posthouse"), "-c",
+         os.path.join(directory, "etc"), "status"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+
 def lay_out(directory, prefix):
     before = earlier(directory)
     ports = None
@@ -55,9 +63,12 @@ def lay_out(directory, prefix):
         ports = {n: before[n] for n in instance.SERVICES}
         busy = [p for p in ports.values()
                 if not instance.port_is_free("127.0.0.1", p)]
+        if busy and is_running(directory, prefix):
+            raise Failed("the instance in %s is running already" % directory)
         if busy:
-            raise Failed("port %d is in use: is this instance running "
-                         "already?" % busy[0])
+            say("port %d is in use by another program: choosing other ports"
+                % busy[0])
+            ports = None
     i = instance.Instance(directory, prefix, ports=ports,
                           myhostname="mail." + DOMAIN, domains=(DOMAIN,))
     i.lay_out()

@@ -18,6 +18,8 @@ SERVICES = ("smtp", "submission", "submissions", "imap", "imaps", "pop3",
 BASE_PORTS = {"smtp": 2525, "submission": 2587, "submissions": 2465,
               "imap": 2143, "imaps": 2993, "pop3": 2110, "pop3s": 2995}
 MAIL_USER = "posthouse-mail"
+# All patience is multiplied by this; builds with sanitizers are slow.
+SLOW = float(os.environ.get("POSTHOUSE_SLOW", "1"))
 
 
 class Failed(Exception):
@@ -26,6 +28,7 @@ class Failed(Exception):
 
 def wait_for(what, condition, timeout=60.0, step=0.05):
     """Poll until condition() is true; its value.  Never a fixed sleep."""
+    timeout *= SLOW
     end = time.monotonic() + timeout
     while True:
         value = condition()
@@ -56,11 +59,27 @@ def free_port(host="127.0.0.1"):
         return s.getsockname()[1]
 
 
+reserved = []
+
+
+def reserve(offset):
+    """Until this process ends, no other one chooses the same ports."""
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        s.bind("\0posthouse-ports-%d" % offset)
+    except OSError:
+        s.close()
+        return False
+    reserved.append(s)
+    return True
+
+
 def choose_ports(host):
     """The well-known high ports, or the same some thousands further on."""
     for offset in range(0, 30000, 1000):
         ports = {n: p + offset for n, p in BASE_PORTS.items()}
-        if all(port_is_free(host, p) for p in ports.values()):
+        if all(port_is_free(host, p) for p in ports.values()) and \
+                reserve(offset):
             return ports
     return {n: free_port(host) for n in SERVICES}
 
@@ -300,11 +319,12 @@ class Instance:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(timeout)
+                self.process.wait(timeout * SLOW)
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
-                raise Failed("posthouse did not stop in %.0f s" % timeout)
+                raise Failed("posthouse did not stop in %.0f s" %
+                             (timeout * SLOW))
             finally:
                 self.process = None
         self.process = None

@@ -9,6 +9,7 @@ import email.policy
 import imaplib
 import os
 import poplib
+import re
 import smtplib
 import socket
 import ssl
@@ -18,11 +19,10 @@ import uuid
 
 import dns
 import instance
-from instance import Failed, wait_for  # noqa: F401 (for scenarios)
+from instance import Failed, SLOW, wait_for  # noqa: F401 (for scenarios)
 
 PREFIX = os.environ.get("POSTHOUSE_PREFIX", "")
 CORPUS = os.environ.get("POSTHOUSE_CORPUS", "")
-SLOW = float(os.environ.get("POSTHOUSE_SLOW", "1"))
 
 
 def check(condition, text):
@@ -70,7 +70,7 @@ class Scenario:
         for a in accounts:
             i.add_account("%s@%s" % (a, i.domains[0]), "secret-" + a)
         if start:
-            i.start(60 * SLOW)
+            i.start()
         return i
 
     def dns(self, records, **kw):
@@ -97,7 +97,10 @@ class Scenario:
             instance.remove(self.dir)
         else:
             sys.stdout.write("  kept: %s\n" % self.dir)
-        if problems and not failed:
+        if failed:
+            for p in problems:
+                sys.stdout.write("  also: %s\n" % p)
+        elif problems:
             raise Failed("; ".join(problems))
 
     def show(self, i):
@@ -107,13 +110,18 @@ class Scenario:
             i.log, "\n    ".join(text)))
 
 
+# What master says when a process died of its own doing (SIGILL, SIGABRT,
+# SIGBUS, SIGFPE, SIGSEGV) counts as well.
+BAD = re.compile(r"panic:|fatal:|ERROR: AddressSan|runtime error:|"
+                 r"killed by signal (4|6|7|8|11)\b")
+
+
 def bad_log_lines(i):
     """Panics, crashes and errors are failures, whatever the scenario saw."""
     expected = getattr(i, "expected_log", ())
     bad = []
     for line in i.log_text().splitlines():
-        if any(w in line for w in ("panic:", "fatal:", "ERROR: AddressSan",
-                                   "runtime error:")):
+        if BAD.search(line):
             if not any(e in line for e in expected):
                 bad.append("log: " + line)
     return bad[:5]
@@ -127,6 +135,7 @@ def sanitizer_reports(i):
                    "runtime error:"):
         at = text.find(marker)
         if at >= 0:
+            at = text.rfind("\n", 0, at) + 1
             bad.append("console: " + text[at:at + 1500])
     return bad
 
@@ -142,10 +151,10 @@ def tls_context(i):
 def smtp(i, service="smtp", user=None, timeout=60):
     """smtplib client; submission is secured and authenticated."""
     if service == "submissions":
-        c = smtplib.SMTP_SSL(i.host, i.ports[service], timeout=timeout,
+        c = smtplib.SMTP_SSL(i.host, i.ports[service], timeout=timeout * SLOW,
                              context=tls_context(i))
     else:
-        c = smtplib.SMTP(i.host, i.ports[service], timeout=timeout)
+        c = smtplib.SMTP(i.host, i.ports[service], timeout=timeout * SLOW)
     if service == "submission":
         c.starttls(context=tls_context(i))
     if service != "smtp" or user is not None:
@@ -182,10 +191,10 @@ def message(sender, recipients, subject=None, body=None, extra=""):
 
 def imap(i, user, service="imaps"):
     if service == "imaps":
-        c = imaplib.IMAP4_SSL(i.host, i.ports["imaps"], timeout=60,
+        c = imaplib.IMAP4_SSL(i.host, i.ports["imaps"], timeout=60 * SLOW,
                               ssl_context=tls_context(i))
     else:
-        c = imaplib.IMAP4(i.host, i.ports["imap"], timeout=60)
+        c = imaplib.IMAP4(i.host, i.ports["imap"], timeout=60 * SLOW)
         c.starttls(tls_context(i))
     c.login(user, password(i, user))
     return c
@@ -193,10 +202,10 @@ def imap(i, user, service="imaps"):
 
 def pop(i, user, service="pop3s"):
     if service == "pop3s":
-        c = poplib.POP3_SSL(i.host, i.ports["pop3s"], timeout=60,
+        c = poplib.POP3_SSL(i.host, i.ports["pop3s"], timeout=60 * SLOW,
                             context=tls_context(i))
     else:
-        c = poplib.POP3(i.host, i.ports["pop3"], timeout=60)
+        c = poplib.POP3(i.host, i.ports["pop3"], timeout=60 * SLOW)
         c.stls(tls_context(i))
     c.user(user)
     c.pass_(password(i, user))
@@ -221,7 +230,7 @@ def inbox(i, user):
 def wait_inbox(i, user, n, timeout=60.0):
     return wait_for("%d messages for %s" % (n, user),
                     lambda: (lambda m: m if len(m) >= n else None)(
-                        inbox(i, user)), timeout * SLOW, 0.2)
+                        inbox(i, user)), timeout, 0.2)
 
 
 def parse(raw):
@@ -245,7 +254,7 @@ class Raw:
 
     def __init__(self, i, service="smtp", timeout=60):
         self.s = socket.create_connection((i.host, i.ports[service]),
-                                          timeout=timeout)
+                                          timeout=timeout * SLOW)
         self.f = self.s.makefile("rb")
 
     def put(self, data):
