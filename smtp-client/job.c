@@ -20,8 +20,8 @@ job_end(struct job *j)
 	daemon_session_end(d);
 }
 
-static bool
-all_done(const struct job *j)
+bool
+job_done(const struct job *j)
 {
 	for (size_t i = 0; i < j->nrcpts; i++)
 		if (j->rcpts[i].state != RCPT_DONE)
@@ -59,7 +59,7 @@ job_next(struct job *j)
 {
 	const struct smtpc_conf	*c = j->p->conf;
 
-	if (all_done(j) || j->next >= j->ntargets ||
+	if (job_done(j) || j->next >= j->ntargets ||
 	    j->addresses >= c->address_limit ||
 	    j->sessions >= c->session_limit) {
 		job_end(j);

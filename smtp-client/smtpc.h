@@ -118,6 +118,9 @@ struct job {
 /* job.c */
 void	 smtpc_deliver(void *daemon, struct ipc_request req, void *msg);
 
+/* Does every recipient have its result? */
+bool	 job_done(const struct job *j);
+
 /* The host cannot be used; recipients without a result go to the next one. */
 void	 job_host_failed(struct job *j, const char *dsn, bool hard,
 	    const char *why);
@@ -173,11 +176,11 @@ struct tx {
 	size_t		 next_answer;	/* recipient of the next RCPT reply */
 	size_t		 asked;		/* commands without reply */
 	size_t		 accepted;
-	bool		 mail_sent, mail_answered, mail_failed;
+	bool		 mail_sent, mail_answered, mail_failed, data_sent;
+	bool		 lone_dot;	/* ends what nobody wanted */
 	uint64_t	 at, left;	/* content yet to be stuffed */
 	bool		 line_start;
 	bool		 ends_crlf;
-	bool		 stop;		/* 421: begin nothing more */
 };
 
 struct conn {

@@ -524,6 +524,12 @@ teardown(void)
 #define LOST(where) \
 	"10 deferred 4.4.2 lost connection with " HOST1 " while " where
 
+#define SAID(text, command) \
+	"host " HOST1 " said: " text " (in reply to " command " command)"
+#define ALL_REFUSED \
+	"10 bounced 5.1.1 " SAID("550 5.1.1 a", "RCPT TO") \
+	"\n11 deferred 4.2.0 " SAID("450 4.2.0 b", "RCPT TO")
+
 static const struct scenario	scenarios[] = {
 	{ .label = "simple",
 	  .script = HELLO "<MAIL FROM:<s@example.org> SIZE=21\n"
@@ -557,8 +563,9 @@ static const struct scenario	scenarios[] = {
 	  .content = "x: y\r\n\r\nend",
 	  .results = "10 sent 2.0.0 250 ok" },
 	{ .label = "MAIL refused",
-	  .script = HELLO "<MAIL\n<RCPT\n<RCPT\n>550 5.7.1 no\n>503 5.5.1 x\n"
-	    ">503 5.5.1 x\n<RSET\n>250 ok\n" BYE,
+	  .script = HELLO "<MAIL\n<RCPT\n<RCPT\n<DATA\n>550 5.7.1 no\n"
+	    ">503 5.5.1 x\n>503 5.5.1 x\n>503 5.5.1 x\n<RSET\n>250 ok\n"
+	    BYE,
 	  .rcpts = 2,
 	  .results = "10 bounced 5.7.1 host " HOST1 " said: 550 5.7.1 no (in "
 	    "reply to MAIL FROM command)\n11 bounced 5.7.1 host " HOST1
@@ -568,6 +575,66 @@ static const struct scenario	scenarios[] = {
 	    "<RSET\n>250 ok\n" BYE,
 	  .results = "10 deferred 4.0.0 host " HOST1 " said: 451 later (in "
 	    "reply to DATA command)" },
+	{ .label = "some refused, DATA refused", .rcpts = 3,
+	  .script = HELLO "<MAIL\n<RCPT\n<RCPT\n<RCPT\n<DATA\n>250 ok\n"
+	    ">550 5.1.1 a\n>250 ok\n>450 4.2.0 c\n>451 4.3.0 d\n<RSET\n"
+	    ">250 ok\n" BYE,
+	  .results = "10 bounced 5.1.1 " SAID("550 5.1.1 a", "RCPT TO")
+	    "\n11 deferred 4.3.0 " SAID("451 4.3.0 d", "DATA")
+	    "\n12 deferred 4.2.0 " SAID("450 4.2.0 c", "RCPT TO") },
+	{ .label = "some refused, content goes to the others", .rcpts = 2,
+	  .script = HELLO "<MAIL\n<RCPT\n<RCPT\n<DATA\n>250 ok\n"
+	    ">550 5.1.1 a\n>250 ok\n>354 go\nD\n>250 ok\n" BYE,
+	  .results = "10 bounced 5.1.1 " SAID("550 5.1.1 a", "RCPT TO")
+	    "\n11 sent 2.0.0 250 ok" },
+	{ .label = "all refused, DATA refused", .rcpts = 2,
+	  .script = HELLO "<MAIL\n<RCPT\n<RCPT\n<DATA\n>250 ok\n"
+	    ">550 5.1.1 a\n>450 4.2.0 b\n>554 5.5.1 nobody\n<RSET\n"
+	    ">250 ok\n" BYE, .results = ALL_REFUSED },
+	{ .label = "all refused, DATA accepted", .rcpts = 2,
+	  .script = HELLO "<MAIL\n<RCPT\n<RCPT\n<DATA\n>250 ok\n"
+	    ">550 5.1.1 a\n>450 4.2.0 b\n>354 go\n<.\n>554 5.5.1 nobody\n"
+	    BYE, .results = ALL_REFUSED },
+	{ .label = "all refused, DATA and dot accepted", .rcpts = 2,
+	  .script = HELLO "<MAIL\n<RCPT\n<RCPT\n<DATA\n>250 ok\n"
+	    ">550 5.1.1 a\n>450 4.2.0 b\n>354 go\n<.\n>250 thanks\n" BYE,
+	  .results = ALL_REFUSED },
+	{ .label = "all refused, DATA accepted, lost at the dot", .rcpts = 2,
+	  .script = HELLO "<MAIL\n<RCPT\n<RCPT\n<DATA\n>250 ok\n"
+	    ">550 5.1.1 a\n>450 4.2.0 b\n>354 go\n<.\nX\n",
+	  .results = ALL_REFUSED },
+	{ .label = "all refused, lost at DATA", .rcpts = 2,
+	  .script = HELLO "<MAIL\n<RCPT\n<RCPT\n<DATA\n>250 ok\n"
+	    ">550 5.1.1 a\n>450 4.2.0 b\nX\n", .results = ALL_REFUSED },
+	{ .label = "all refused, DATA accepted; next message", .repeat = 2,
+	  .options = { "smtp_connection_cache_on_demand=yes",
+	    "smtp_connection_cache_time_limit=1s" },
+	  .script = HELLO "<MAIL\n<RCPT\n<DATA\n>250 ok\n>550 no\n"
+	    ">354 go\n<.\n>554 nobody\n"
+	    "<MAIL\n<RCPT\n<DATA\n>250 ok\n>250 ok\n>354 go\nD\n"
+	    ">250 2\n" BYE,
+	  .results = "10 bounced 5.0.0 " SAID("550 no", "RCPT TO")
+	    "\n10 sent 2.0.0 250 2" },
+	{ .label = "4xx at all RCPTs, next host",
+	  .script = HELLO "<MAIL\n<RCPT\n<DATA\n>250 ok\n>450 no\n"
+	    ">354 go\n<.\n>554 nobody\n.\n"
+	    "A2\n>220 mx2\n" EHLO_OLD "<MAIL\n>250 ok\n<RCPT\n>250 ok\n"
+	    "<DATA\n>354 go\nD\n>250 ok 2\n" BYE,
+	  .hosts = 2, .results = "10 sent 2.0.0 relayed 250 ok 2" },
+	{ .label = "MAIL refused, all the rest accepted",
+	  .script = HELLO "<MAIL\n<RCPT\n<DATA\n>550 5.7.1 no\n>250 ok\n"
+	    ">354 go\n<.\n>250 thanks\n" BYE,
+	  .results = "10 bounced 5.7.1 " SAID("550 5.7.1 no", "MAIL FROM") },
+	{ .label = "no pipelining, all refused: no DATA", .rcpts = 2,
+	  .script = "A1\n>220 mx\n" EHLO_OLD "<MAIL\n>250 ok\n<RCPT\n"
+	    ">550 5.1.1 a\n<RCPT\n>450 4.2.0 b\n<RSET\n>250 ok\n" BYE,
+	  .results = ALL_REFUSED },
+	{ .label = "LMTP, all refused, DATA accepted", .lmtp = true,
+	  .script = "A1\n>220 mx\n<LHLO client.example\n>250-mx\n"
+	    ">250 PIPELINING\n<MAIL\n<RCPT\n<DATA\n>250 ok\n>550 5.1.1 a\n"
+	    ">354 go\n.\n",
+	  .results = "10 bounced 5.1.1 host client.example[DIR/lmtp] said: "
+	    "550 5.1.1 a (in reply to RCPT TO command)" },
 	{ .label = "content refused",
 	  .script = HELLO "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\n>354 go\nD\n"
 	    ">554 5.7.1 spam\n" BYE,
@@ -602,10 +669,10 @@ static const struct scenario	scenarios[] = {
 	    "\nsite failed" },
 	{ .label = "lost at EHLO", .script = "A1\n>220 mx\n<EHLO\nX\n",
 	  .results = LOST("performing the EHLO handshake") "\nsite failed" },
-	{ .label = "lost at MAIL", .script = HELLO "<MAIL\n<RCPT\nX\n",
+	{ .label = "lost at MAIL", .script = HELLO "<MAIL\n<RCPT\n<DATA\nX\n",
 	  .results = LOST("sending MAIL FROM") },
 	{ .label = "lost at RCPT",
-	  .script = HELLO "<MAIL\n<RCPT\n>250 ok\nX\n",
+	  .script = HELLO "<MAIL\n<RCPT\n<DATA\n>250 ok\nX\n",
 	  .results = LOST("sending RCPT TO") },
 	{ .label = "lost at DATA",
 	  .script = HELLO "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\nX\n",
@@ -616,7 +683,7 @@ static const struct scenario	scenarios[] = {
 	  .results = LOST("sending end of data -- message may be sent more "
 	    "than once") },
 	{ .label = "421 at RCPT",
-	  .script = HELLO "<MAIL\n<RCPT\n<RCPT\n>250 ok\n>250 ok\n"
+	  .script = HELLO "<MAIL\n<RCPT\n<RCPT\n<DATA\n>250 ok\n>250 ok\n"
 	    ">421 4.3.2 bye\n.\n", .rcpts = 2,
 	  .results = "10 deferred 4.4.2 host " HOST1 " said: 421 4.3.2 bye (in "
 	    "reply to RCPT TO command)\n11 deferred 4.3.2 host " HOST1
@@ -655,7 +722,8 @@ static const struct scenario	scenarios[] = {
 	  .options = { "smtp_connection_cache_on_demand=yes",
 	    "smtp_connection_cache_time_limit=3s" },
 	  .script = HELLO "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\n>354 go\nD\n"
-	    ">250 1\n<MAIL\n<RCPT\n>250 ok\n>550 no\n<RSET\n>250 ok\n"
+	    ">250 1\n<MAIL\n<RCPT\n<DATA\n>250 ok\n>550 no\n>503 x\n<RSET\n"
+	    ">250 ok\n"
 	    "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\n>354 go\nD\n>250 3\n" BYE,
 	  .results = "10 sent 2.0.0 250 1\n10 bounced 5.0.0 host " HOST1
 	    " said: 550 no (in reply to RCPT TO command)\n10 sent 2.0.0 250 "

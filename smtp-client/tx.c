@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One message to those recipients of a job that have no result yet.
  *
- * MAIL and the RCPTs are sent in one go where the server can PIPELINE; DATA
- * waits for their replies, so that content is never sent for nobody.  The
- * content goes out with sendfile when no line of it begins with a dot.
+ * MAIL, the RCPTs and DATA are sent in one go where the server can PIPELINE.
+ * A server that then says 354 although it took no recipient gets a lone dot
+ * (RFC 2920 3.1).
  *
  * Before the final dot a broken connection means: not delivered, try the next
  * host.  Behind it nobody knows, so the message is kept and tried again
@@ -48,6 +48,26 @@ tx_reset(struct conn *c)
 	c->job = NULL;
 	c->state = CONN_RSET;
 	conn_command(c, "RSET");
+	conn_expect(c, c->p->conf->rset_timeout);
+	job_tx_over(j);
+}
+
+/* 354, but for nobody: an empty message ends the matter.  An LMTP server
+ * answers once for each recipient that it took, which is not at all. */
+static void
+lone_dot(struct conn *c)
+{
+	struct job	*j = c->job;
+
+	if (c->p->lmtp) {
+		stream_close(&c->stream);
+		tx_over(c, false);
+		return;
+	}
+	c->job = NULL;
+	c->state = CONN_RSET;
+	c->tx.lone_dot = true;
+	conn_command(c, ".");
 	conn_expect(c, c->p->conf->rset_timeout);
 	job_tx_over(j);
 }
@@ -130,7 +150,8 @@ address_ok(const char *s)
 	return !quoted;
 }
 
-/* False: refused for a reason of this server's; all have their result. */
+/* False: all have their result already, if only for a reason of this
+ * server's. */
 static bool
 possible(struct conn *c)
 {
@@ -146,6 +167,8 @@ possible(struct conn *c)
 		    !address_ok(j->rcpts[i].r->address))
 			result_set(j, &j->rcpts[i], DELIVER_BOUNCED, "5.1.3",
 			    "bad address syntax");
+	if (job_done(j))
+		return false;
 	if ((c->can & CAN_UTF8) == 0 && needs_utf8(j)) {
 		refuse_all(j, DELIVER_BOUNCED, "5.6.7", arena_printf(j->mem,
 		    "SMTPUTF8 is required, but was not offered by host %s",
@@ -251,10 +274,16 @@ put_rcpt(struct conn *c, const struct deliver_rcpt *r)
 }
 
 static void
-send_data(struct conn *c)
+put_data(struct conn *c)
+{
+	buf_adds(stream_out(c->stream), "DATA\r\n");
+	c->tx.data_sent = true;
+}
+
+static void
+wait_for_data(struct conn *c)
 {
 	c->state = CONN_DATA;
-	conn_command(c, "DATA");
 	conn_expect(c, c->p->conf->data_init_timeout);
 }
 
@@ -272,6 +301,17 @@ next_rcpt(struct conn *c)
 }
 
 static bool
+all_asked(const struct conn *c)
+{
+	const struct job	*j = c->job;
+
+	for (size_t i = c->tx.next_rcpt; i < j->nrcpts; i++)
+		if (j->rcpts[i].state == RCPT_TODO)
+			return false;
+	return true;
+}
+
+static bool
 room(const struct conn *c)
 {
 	size_t	most = (c->can & CAN_PIPELINE) != 0 ? PIPELINE_MAX : 1;
@@ -279,7 +319,8 @@ room(const struct conn *c)
 	return c->tx.asked < most && stream_out_len(c->stream) < OUT_ENOUGH;
 }
 
-/* Send what may be sent now; when all is answered, go on to DATA. */
+/* Send what may be sent now; when all is answered, go on to DATA.  A 4xx puts
+ * a recipient back to RCPT_TODO, but that is behind next_rcpt. */
 static void
 pump(struct conn *c)
 {
@@ -298,11 +339,15 @@ pump(struct conn *c)
 		r->soft = false;
 		tx->asked++;
 	}
+	if (!tx->data_sent && !tx->mail_failed && all_asked(c) &&
+	    (tx->asked > 0 ? (c->can & CAN_PIPELINE) != 0 && room(c) :
+	    tx->accepted > 0))
+		put_data(c);
 	stream_flush(c->stream);
 	if (tx->asked > 0)
 		return;
-	if (tx->accepted > 0)
-		send_data(c);
+	if (tx->data_sent)
+		wait_for_data(c);
 	else
 		tx_reset(c);
 }
@@ -464,7 +509,10 @@ static void
 data_reply(struct conn *c, const struct smtp_reply *r)
 {
 	if (r->code == 354) {
-		send_content(c);
+		if (c->tx.accepted > 0)
+			send_content(c);
+		else
+			lone_dot(c);
 		return;
 	}
 	reply_all(c->job, RCPT_ACCEPTED, r, "DATA command");
@@ -539,7 +587,8 @@ tx_reply(struct conn *c, const struct smtp_reply *r)
 		dot_reply(c, r);
 		return;
 	case CONN_RSET:
-		conn_release(c, r->code / 100 == 2);
+		conn_release(c, c->tx.lone_dot ? r->code != 421 :
+		    r->code / 100 == 2);
 		return;
 	case CONN_DIAL:
 	case CONN_GREETING:
