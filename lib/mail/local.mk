@@ -4,6 +4,8 @@ noinst_LIBRARIES += %D%/libmail.a
 	%D%/address.c \
 	%D%/address.h \
 	%D%/address_list.c \
+	%D%/downgrade.c \
+	%D%/downgrade.h \
 	%D%/envelope.c \
 	%D%/envelope.h \
 	%D%/header.c \
@@ -18,4 +20,10 @@ check_PROGRAMS += %D%/mail_test
 %C%_mail_test_SOURCES = %D%/mail_test.c
 %C%_mail_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_mail_test_LDADD = $(LIBS_MAIL) $(LIBS_CODEC) $(LIBS_BASE) $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/downgrade_test
+%C%_downgrade_test_SOURCES = %D%/downgrade_test.c
+%C%_downgrade_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_downgrade_test_LDADD = $(LIBS_MAIL) $(LIBS_CODEC) $(LIBS_BASE) \
+	$(CHECK_LIBS)
 EXTRA_DIST += %D%/mail_fuzz.c
