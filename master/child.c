@@ -280,8 +280,7 @@ busy(struct child *c)
 	size_t		 n;
 
 	if (s == NULL || c->state == CHILD_RETIRING || s->throttled ||
-	    s->m->stopping || (s->program != NULL &&
-	    s->program->need == PROGRAM_ONE))
+	    s->m->stopping || service_is_single(s))
 		return;
 	n = child_count(s, CHILD_ROOM) + child_count(s, CHILD_FULL);
 	if (child_count(s, CHILD_STARTING) == 0 && (long)n < cpus &&
@@ -310,6 +309,10 @@ message(struct child *c, int what)
 		break;
 	case BOARD_RETIRES:
 		c->was_ready = true;
+		/* Its timers end with it: do not wait for a client. */
+		if (c->s != NULL && c->s->program != NULL &&
+		    c->s->program->need == PROGRAM_SUCCEEDED)
+			c->s->wanted = true;
 		say_state(c, CHILD_RETIRING);
 		break;
 	case BOARD_IS_BUSY:

@@ -42,6 +42,8 @@ struct config {
 enum program_need {
 	PROGRAM_RUN,
 	PROGRAM_ONE,		/* never two at a time, not even on reload */
+	PROGRAM_SUCCEEDED,	/* one serves; the next begins at once while an
+				 * older one finishes: they lock their work */
 	PROGRAM_UNNEEDED	/* another part of Posthouse does its work */
 };
 
@@ -145,6 +147,9 @@ void	 service_free_all(struct master *m);
 /* Something changed (a child began, filled up, ended): watch sockets or not,
  * start another process or not. */
 void	 service_update(struct service *s);
+
+/* One process at a time does its work. */
+bool	 service_is_single(const struct service *s);
 /* A process of this age ended badly: how long to wait before the next. */
 void	 service_failed(struct service *s, bool was_ready, usec_t age);
 void	 service_stop_listening(struct master *m, bool gone);

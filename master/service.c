@@ -20,6 +20,13 @@
 #define QUICK_RESTARTS	5	/* early crashes that are not waited for */
 #define EARLY		SECS(1)	/* younger ones die of the same cause again */
 
+bool
+service_is_single(const struct service *s)
+{
+	return s->program != NULL && (s->program->need == PROGRAM_ONE ||
+	    s->program->need == PROGRAM_SUCCEEDED);
+}
+
 static unsigned int
 processes(const struct service *s)
 {
@@ -39,7 +46,7 @@ at_limit(const struct service *s)
 {
 	unsigned int	 max = (unsigned int)s->cf->maxproc;
 
-	if (s->program != NULL && s->program->need == PROGRAM_ONE)
+	if (service_is_single(s))
 		max = 1;
 	return max > 0 && processes(s) >= max;
 }

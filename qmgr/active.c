@@ -6,8 +6,11 @@
 #include "base/mem.h"
 #include "base/panic.h"
 #include "sys/clock.h"
+#include "sys/file.h"
 #include "sys/log.h"
 #include "sys/loop.h"
+
+#define LOCKED_AGAIN	SECS(1)
 
 void
 active_release(struct qmgr *q, struct active *a)
@@ -239,6 +242,34 @@ take_custody(struct qmgr *q, struct msg *m)
 	return 0;
 }
 
+/* An earlier queue manager that ends, or an agent of one that was killed, may
+ * still be at this message: the lock belongs to the open file that was passed
+ * to the agent, and lasts until the last of them is done with it. */
+static bool
+lock_or_wait(struct qmgr *q, struct active *a)
+{
+	struct msg	*m = a->m;
+	unsigned int	 attempts;
+	usec_t		 due, now = clock_wall();
+
+	if (file_lock(a->file.fd, true, false) < 0) {
+		m->was_locked = true;
+		msg_wait_until(q, m, now + LOCKED_AGAIN);
+		return false;
+	}
+	/* Whoever had it may have put it off. */
+	if (m->was_locked && queue_msg_get_due(&a->file, &due, &attempts,
+	    NULL) == 0 && due > now &&
+	    due <= now + q->conf->maximal_backoff) {
+		m->attempts = attempts;
+		m->was_locked = false;
+		msg_wait_until(q, m, due);
+		return false;
+	}
+	m->was_locked = false;
+	return true;
+}
+
 static void
 activate(struct qmgr *q, struct msg *m)
 {
@@ -253,6 +284,12 @@ activate(struct qmgr *q, struct msg *m)
 	a->file.fd = -1;
 	got = queue_msg_open(q->queue, m->dir, m->id, true, true, a->mem,
 	    &a->file, &err);
+	if (got == QUEUE_OK && !lock_or_wait(q, a)) {
+		queue_msg_close(&a->file);
+		arena_free(&a->mem);
+		mem_free(&a);
+		return;
+	}
 	if (got != QUEUE_OK || take_custody(q, m) < 0) {
 		if (got == QUEUE_OK)
 			queue_msg_close(&a->file);

@@ -30,11 +30,14 @@ is_trusted(const struct ipc_request *req)
 	return uid == 0 || uid == geteuid();
 }
 
-/* Our own daemons run as us (or as root, when they act as others). */
+/* Our own daemons run as us (or as root, when they act as others).  While we
+ * end, the next queue manager is the one to be told. */
 static void
 on_new(void *arg, struct ipc_request req, void *msg)
 {
+	struct qmgr		*q = qmgr_of(arg);
 	struct queue_new	*m = msg;
+	struct error		 err;
 
 	if (!is_trusted(&req))
 		log_warn("uid %ld tells of new mail: ignored",
@@ -42,8 +45,10 @@ on_new(void *arg, struct ipc_request req, void *msg)
 	else if (!queue_id_ok(m->queue_id))
 		log_warn("bad queue id from uid %ld",
 		    (long)ipc_peer_uid(req.from));
-	else
-		scan_new_mail(qmgr_of(arg), m->queue_id);
+	else if (!q->draining)
+		scan_new_mail(q, m->queue_id);
+	else if (ipc_client_send(q->successor, &queue_new_desc, m, &err) < 0)
+		log_debug("%s: %s", m->queue_id, err.text);
 }
 
 /*

@@ -196,7 +196,7 @@ finish_if_idle(struct qmgr *q, struct active *a)
 	int	kind;
 	bool	plain;
 
-	if (a->jobs > 0 || a->under_way > 0 || a->finishing ||
+	if (a->file.fd < 0 || a->jobs > 0 || a->under_way > 0 || a->finishing ||
 	    a->next_route < a->file.env.nrcpts)
 		return;
 	if (a->m->wish != WISH_NONE && admin_grant(q, a->m))

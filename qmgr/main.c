@@ -8,6 +8,7 @@
 #include "sys/loop.h"
 #include "sys/syncer.h"
 
+#define TIDY	SECS(5)
 #define CONF	struct qmgr_conf
 
 const struct param qmgr_params[] = {
@@ -106,10 +107,14 @@ on_tidy(void *arg)
 	struct qmgr	*q = arg;
 
 	dest_tidy(q);
+	/* new/ is all but empty; what a daemon committed and died before it
+	 * could tell us is found here. */
+	if (!q->draining)
+		scan_again(q);
 	if (!q->draining && !daemon_draining(q->d) &&
 	    route_destinations_changed(q->route))
 		daemon_retire(q->d, "a table has changed");
-	loop_timer_set(q->tidy_timer, SECS(10));
+	loop_timer_set(q->tidy_timer, TIDY);
 }
 
 static void
@@ -155,23 +160,32 @@ start(struct daemon *d, struct error *err)
 	q->active_limit = active_limit(q);
 	q->resolver = ipc_client_new(q->loop, "private/resolver");
 	q->bounce = ipc_client_new(q->loop, "private/bounce");
+	q->successor = ipc_client_new(q->loop, "public/qmgr");
 	q->durable = durable_new(q);
 	q->pump_timer = loop_timer_new(q->loop, on_pump, q);
 	q->tidy_timer = loop_timer_new(q->loop, on_tidy, q);
-	loop_timer_set(q->tidy_timer, SECS(10));
+	loop_timer_set(q->tidy_timer, TIDY);
 	scan_start(q);
 	return 0;
+}
+
+/* Still at work for this message?  If not, let go of it: the next queue
+ * manager waits for the lock. */
+static bool
+is_busy(struct active *a)
+{
+	if (a->file.fd >= 0 && a->under_way == 0)
+		queue_msg_close(&a->file);
+	return a->file.fd >= 0;
 }
 
 static void
 maybe_exit(struct qmgr *q)
 {
 	size_t	busy = q->settling;
-	size_t	at = 0;
-	void	*v;
 
-	while (hash_each(q->transports, &at, NULL, &v))
-		busy += ((struct transport *)v)->under_way;
+	LIST_EACH(l, &q->by_state[MSG_ACTIVE])
+		busy += is_busy(LIST_ENTRY(l, struct msg, link)->act);
 	if (busy > 0)
 		return;
 	durable_flush(q->durable);
@@ -235,8 +249,10 @@ wakeup(struct daemon *d)
 {
 	struct qmgr	*q = daemon_state(d);
 
-	if (q->pump_timer != NULL && !q->draining)
-		loop_timer_set(q->pump_timer, 0);
+	if (q->pump_timer == NULL || q->draining)
+		return;
+	scan_again(q);
+	loop_timer_set(q->pump_timer, 0);
 }
 
 static const struct privs_path landlock[] = {

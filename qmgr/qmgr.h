@@ -60,6 +60,7 @@ struct msg {
 	enum msg_state	 state;
 	enum queue_dir	 dir;		/* where its file is */
 	enum msg_wish	 wish;
+	bool		 was_locked;	/* another process had it */
 	uint64_t	 serial;	/* order of arrival here */
 	struct list	 link;		/* in q->by_state[state] */
 	struct heap_node due;		/* deferred: wall clock */
@@ -168,6 +169,7 @@ struct qmgr {
 			*tidy_timer;
 	struct hash	*transports, *sites, *dests;
 	struct ipc_client	*resolver, *bounce;
+	struct ipc_client	*successor;	/* who serves our socket next */
 	struct list	 waiting;	/* active, for tables */
 	struct list	 scan;		/* ids found at start, not loaded */
 	size_t		 active_limit;
@@ -186,6 +188,7 @@ void	 msg_wait_until(struct qmgr *q, struct msg *m, usec_t due);
 
 /* scan.c: what is on disk, at start and when told. */
 void	 scan_start(struct qmgr *q);
+void	 scan_again(struct qmgr *q);	/* new/ only: what nobody told us */
 void	 scan_new_mail(struct qmgr *q, const char *id);
 bool	 scan_busy(const struct qmgr *q);
 /* True: the message is known and where it should be; state is set. */

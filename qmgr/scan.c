@@ -128,6 +128,22 @@ on_scan(void *arg)
 		    hash_count(q->msgs));
 }
 
+static bool
+find_new(void *arg, const char *id)
+{
+	scan_found(arg, id, QUEUE_NEW);
+	return true;
+}
+
+void
+scan_again(struct qmgr *q)
+{
+	struct error	err;
+
+	if (queue_each(q->queue, QUEUE_NEW, find_new, q, &err) < 0)
+		log_error("%s", err.text);
+}
+
 bool
 scan_busy(const struct qmgr *q)
 {

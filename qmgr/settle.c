@@ -210,6 +210,8 @@ settle(struct qmgr *q, struct active *a, struct outcome *o, size_t n)
 {
 	struct job_settle	*s;
 
+	if (a->file.fd < 0)
+		return;		/* left to the next queue manager */
 	soften(q, a, o, n);
 	if (all_plain(o, n)) {
 		if (nothing_remains(a, n)) {
@@ -262,6 +264,8 @@ settle_verdict(struct qmgr *q, struct active *a, struct rcpt **r, size_t n,
 {
 	struct outcome	*o = arena_array(a->mem, n, sizeof(*o));
 
+	if (a->file.fd < 0)
+		return;
 	for (size_t i = 0; i < n; i++) {
 		o[i] = (struct outcome){
 			.rcpt = r[i],

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """`posthouse reload` under load drops no session and refuses nobody."""
+import socket
 import threading
 import time
 
-from scenario import (Raw, check, equal, imap, message, pop, smtp, wait_for,
-                      wait_inbox)
+from scenario import (Raw, check, equal, imap, message, pop, send, smtp,
+                      wait_for, wait_inbox)
 
 
 class Sender(threading.Thread):
@@ -100,3 +101,69 @@ def test_bad_configuration_is_refused(s):
     time.sleep(0)
     with smtp(i) as c:
         equal(c.noop()[0], 250, "service goes on")
+
+
+class SlowServer(threading.Thread):
+    """Takes messages and answers the final dot only when it is told to."""
+
+    def __init__(self, host):
+        super().__init__(daemon=True)
+        self.listener = socket.socket()
+        self.listener.bind((host, 0))
+        self.listener.listen(20)
+        self.port = self.listener.getsockname()[1]
+        self.received, self.release = [], threading.Event()
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                c, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(c,),
+                             daemon=True).start()
+
+    def serve(self, c):
+        f = c.makefile("rwb", 0)
+        f.write(b"220 slow ESMTP\r\n")
+        for line in f:
+            verb = line[:4].upper()
+            if verb == b"DATA":
+                f.write(b"354 go\r\n")
+                text = b""
+                while not text.endswith(b"\r\n.\r\n"):
+                    text += f.readline()
+                self.received.append(text)
+                self.release.wait(60)
+                f.write(b"250 2.0.0 Ok\r\n")
+            elif verb == b"QUIT":
+                f.write(b"221 Bye\r\n")
+                return
+            else:
+                f.write(b"250 Ok\r\n")
+
+
+def test_reload_during_a_slow_delivery(s):
+    """The queue manager that ends hears of its delivery; the new one leaves
+    that message alone and serves the others meanwhile."""
+    far = s.address()
+    slow = SlowServer(far)
+    d = s.dns(["far MX 10 mx.far", "mx.far A " + far])
+    i = s.posthouse("a", main={"smtp_tcp_port": str(slow.port),
+                               "minimal_backoff_time": "1s",
+                               "maximal_backoff_time": "2s", **d.main_cf()})
+    alice, bob = (a["user"] for a in i.accounts)
+    send(i, alice, "x@far.ph.example", service="submission")
+    wait_for("the slow server", lambda: slow.received, 30)
+    for n in range(3):
+        i.posthouse("reload")
+        wait_for("reload %d" % (n + 1), lambda: i.log_text()
+                 .count("reload -- version") >= n + 1, 30)
+        send(i, alice, bob, service="submission")
+        wait_inbox(i, bob, n + 1, 20)
+    equal(len(slow.received), 1, "attempts at the slow server")
+    slow.release.set()
+    i.wait_queue_empty(30)
+    equal(len(slow.received), 1, "deliveries to the slow server")
+    check("status=sent (250 2.0.0 Ok)" in i.log_text(), "log")
