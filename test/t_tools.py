@@ -196,8 +196,9 @@ def test_sendmail_speaks_smtp(s):
 
 def test_status_and_check(s):
     i = s.posthouse()
-    out = i.posthouse("status").stdout.decode()
-    check("qmgr" in out, out)
+    # Sockets listen before all daemons are started.
+    wait_for("a status with qmgr in it", lambda: "qmgr" in i.posthouse(
+        "status").stdout.decode(), 20)
     r = i.posthouse("check")
     equal(r.returncode, 0, "posthouse check")
     i.stop()

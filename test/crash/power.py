@@ -91,6 +91,9 @@ def run_one(prefix, kinds, how, cuts, clients, seed, keep, blind=False):
             if lib is None:
                 return "no compiler for nosync.c"
             s.i.environment["LD_PRELOAD"] = lib
+            # A build with sanitizers wants to be the first library.
+            s.i.environment["ASAN_OPTIONS"] = ":".join(filter(None, (
+                os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0")))
         s.pace = 0.005
         cutter = Cutter(s, kinds, how)
         s.lay_out()
