@@ -9,8 +9,8 @@ daemon_PROGRAMS += %D%/resolver
 	%D%/query.c \
 	%D%/resolver.h \
 	%D%/setup.c
-%C%_resolver_CPPFLAGS = $(AM_CPPFLAGS) $(UNBOUND_CFLAGS)
-%C%_resolver_LDADD = $(DAEMON_LIBS) $(UNBOUND_LIBS)
+%C%_resolver_CPPFLAGS = $(AM_CPPFLAGS) $(UNBOUND_CFLAGS) $(IDN2_CFLAGS)
+%C%_resolver_LDADD = $(DAEMON_LIBS) $(UNBOUND_LIBS) $(IDN2_LIBS)
 
 EXTRA_DIST += %D%/answer_fuzz.c
 check_PROGRAMS += %D%/answer_test %D%/resolver_test

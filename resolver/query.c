@@ -2,6 +2,7 @@
 /* libunbound may answer inside the call that asks: then the answer is copied
  * and handled when the call has returned (`asking`). */
 #include <arpa/inet.h>
+#include <idn2.h>
 #include <string.h>
 #include <unbound-event.h>
 #include <unbound.h>
@@ -285,6 +286,27 @@ lower(struct arena *a, const char *name)
 	return out;
 }
 
+/* RFC 5890: domains of internationalised mail are asked for as A-labels.
+ * NULL: no such name can exist. */
+static const char *
+a_labels(struct arena *a, const char *name)
+{
+	const char	*out = name;
+	char		*ace;
+
+	for (const char *p = name; *p != '\0'; p++) {
+		if ((unsigned char)*p < 128)
+			continue;
+		if (idn2_to_ascii_8z(name, &ace, IDN2_NFC_INPUT |
+		    IDN2_NONTRANSITIONAL) != IDN2_OK)
+			return NULL;
+		out = arena_strdup(a, ace);
+		idn2_free(ace);
+		break;
+	}
+	return lower(a, out);
+}
+
 static void
 refuse(struct ipc_request req, enum dns_result result, const char *why)
 {
@@ -298,7 +320,7 @@ ask(struct daemon *d, struct ipc_request req, const struct dns_req *m,
     struct arena *scratch)
 {
 	struct resolver	*r = daemon_state(d);
-	const char	*name = lower(scratch, m->name), *ip = NULL, *key;
+	const char	*name = a_labels(scratch, m->name), *ip = NULL, *key;
 	struct query	*q;
 
 	if (m->type == DNS_PTR &&
@@ -307,7 +329,8 @@ ask(struct daemon *d, struct ipc_request req, const struct dns_req *m,
 		name = key;
 	}
 	/* What cannot be a name does not exist. */
-	if (m->type == 0 || m->type > 65535 || !answer_name_ok(name)) {
+	if (m->type == 0 || m->type > 65535 || name == NULL ||
+	    !answer_name_ok(name)) {
 		refuse(req, DNS_NXDOMAIN, NULL);
 		return;
 	}

@@ -168,3 +168,21 @@ def test_double_bounce_goes_to_postmaster(s):
     m, _, rcpts = delivery_status(raw)
     check("double-bounce@" in parse(raw)["Return-Path"],
           "Return-Path: %s" % parse(raw)["Return-Path"])
+
+
+def test_internationalised_addresses(s):
+    """RFC 6531: an address in UTF-8; its domain is asked for as A-labels."""
+    a, b, _ = two(s, ["xn--bcher-kva MX 10 mx.b"],
+                  virtual_alias_domains="bücher.ph.example",
+                  virtual_alias_maps="inline:{ { jürgen@bücher.ph.example = "
+                  "bob@b.ph.example } }")
+    a.main["virtual_alias_domains"] = a.main["virtual_alias_maps"] = ""
+    a.write_config(a.tls + "/chain.pem")
+    a.posthouse("reload")
+    alice, to = a.accounts[0]["user"], "jürgen@bücher.ph.example"
+    with smtp(a, "submission") as c:
+        c.sendmail(alice, [to], message(alice, ["jurgen@invalid"]),
+                   mail_options=["SMTPUTF8"])
+    raw = wait_inbox(b, "bob@b.ph.example", 1)[0]
+    check(to.encode() in raw, "X-Original-To in UTF-8")
+    check(b"with UTF8SMTPS id" in raw, "Received of the second host")
