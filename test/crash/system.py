@@ -170,14 +170,14 @@ class System:
                        self.events, before, after)
 
     def leftovers(self):
-        """What must be empty when all is over."""
+        """What must be empty when all is over.  A file that its writer did
+        not complete is no message; the sweep removes it."""
         bad = []
         for sub in ("corrupt", "new", "cur", "hold"):
             path = os.path.join(self.i.queue, sub)
-            try:
-                names = os.listdir(path)
-            except FileNotFoundError:
-                continue
+            names = [n for n in (os.listdir(path) if os.path.isdir(path)
+                                 else ())
+                     if os.stat(os.path.join(path, n)).st_mode & 0o100]
             if names:
                 bad.append("%s/ holds %d: %s" % (sub, len(names),
                                                  names[:3]))
