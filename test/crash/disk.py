@@ -48,8 +48,8 @@ class Disk:
     """kind at the directory `at`.  cut() is the power cut; what the disk
     holds then is what restore() mounts."""
 
-    def __init__(self, kind, at, options=""):
-        self.kind, self.at, self.options = kind, at, options
+    def __init__(self, kind, at):
+        self.kind, self.at = kind, at
         self.dir = tempfile.mkdtemp(prefix="ph-disk-",
                                     dir=image_directory())
         self.image = os.path.join(self.dir, "image")
@@ -67,8 +67,8 @@ class Disk:
         r = run(["losetup", "--find", "--show", self.image])
         self.loop = r.stdout.decode().strip()
         args = ["mount", "-t", self.kind]
-        if self.options:
-            args += ["-o", self.options]
+        if self.kind == "xfs":		# the same again, see restore()
+            args += ["-o", "nouuid"]
         run(args + [self.loop, self.at])
         self.mounted = True
         self.fd = os.open(self.at, os.O_RDONLY | os.O_DIRECTORY)
@@ -113,9 +113,12 @@ class Disk:
         raise Failed("the disk does not come to rest")
 
     def restore(self, copied):
+        """On a file of its own: the old mount may live on for a while in a
+        name space of somebody else's."""
         self.umount()
-        if copied:
-            os.rename(self.image + ".cut", self.image)
+        if not copied:
+            run(["cp", "--sparse=always", self.image, self.image + ".cut"])
+        os.rename(self.image + ".cut", self.image)
         self.mount()
 
     def close(self):

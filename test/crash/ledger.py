@@ -307,7 +307,9 @@ class Verdict:
             if key in arrived.notices:
                 self.notified += 1
             else:
-                self.lost.append(key)
+                when = ledger.acked[key]
+                near = min(events, key=lambda e: abs(e - when), default=0)
+                self.lost.append(key + ("%+.3f s" % (when - near),))
         for (mid, r), copies in arrived.copies.items():
             if any(sha != ledger.sent.get(mid) for sha, _ in copies):
                 self.altered.append((mid, r))

@@ -114,15 +114,28 @@ class System:
         except ProcessLookupError:
             return False
 
+    @staticmethod
+    def depth(pid):
+        n = 0
+        while pid > 1 and n < 20:
+            try:
+                with open("/proc/%d/stat" % pid) as f:
+                    pid = int(f.read().rsplit(")", 1)[1].split()[1])
+            except (OSError, ValueError):
+                break
+            n += 1
+        return n
+
     def kill_tree(self):
-        """At once: nobody gets to see the others die."""
+        """At once: nobody gets to see the others die.  Children first: the
+        end of a parent would wake stopped children up (SIGHUP, SIGCONT)."""
         for _ in range(100):
             pids = self.processes()
             if not pids:
                 break
             for pid in pids:
                 self.kill(pid, signal.SIGSTOP)
-            for pid in pids:
+            for pid in sorted(pids, key=self.depth, reverse=True):
                 self.kill(pid)
             time.sleep(0.01)
         else:
