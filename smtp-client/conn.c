@@ -19,6 +19,7 @@ conn_free(struct conn *c)
 {
 	struct arena	*mem = c->mem;
 
+	content_free(c);
 	dial_cancel(&c->dial);
 	stream_close(&c->stream);
 	loop_timer_free(&c->timer);
@@ -210,7 +211,7 @@ on_drained(void *arg)
 	struct conn	*c = arg;
 
 	if (c->state == CONN_CONTENT)
-		tx_drained(c);
+		content_drained(c);
 }
 
 static void

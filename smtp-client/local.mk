@@ -2,6 +2,7 @@
 daemon_PROGRAMS += %D%/smtp-client
 %C%_common = \
 	%D%/conn.c \
+	%D%/content.c \
 	%D%/hello.c \
 	%D%/job.c \
 	%D%/result.c \
@@ -10,7 +11,7 @@ daemon_PROGRAMS += %D%/smtp-client
 	%D%/tx.c
 %C%_smtp_client_SOURCES = %D%/main.c $(%C%_common)
 %C%_smtp_client_LDADD = $(LIBS_DAEMON) $(LIBS_MAP) $(LIBS_IPC) $(LIBS_PROTO) \
-	$(LIBS_CONF) $(LIBS_NET) $(LIBS_SYS) $(LIBS_CODEC) $(LIBS_BASE) \
+	$(LIBS_MAIL) $(LIBS_CONF) $(LIBS_NET) $(LIBS_SYS) $(LIBS_CODEC) $(LIBS_BASE) \
 	$(OPENSSL_LIBS) $(EVENT_LIBS) $(DB_LIBS) $(PCRE2_LIBS)
 
 check_PROGRAMS += %D%/smtpc_test

@@ -58,6 +58,9 @@ const struct param smtpc_params[] = {
 	    "Authenticate to servers that smtp_sasl_password_maps knows."),
 	P_BOOL(C, always_ehlo, "smtp_always_send_ehlo", "yes",
 	    "Say EHLO even if the greeting does not say ESMTP."),
+	P_BOOL(C, no_conversion, "disable_mime_output_conversion", "no",
+	    "Send 8-bit content as it is to servers without 8BITMIME instead "
+	    "of converting it."),
 	P_STR(C, helo_name, "smtp_helo_name", "$myhostname",
 	    "The name that EHLO and HELO say."),
 	P_STR(C, lhlo_name, "lmtp_lhlo_name", "$myhostname",

@@ -41,7 +41,7 @@ struct smtpc_conf {
 	int64_t		 address_limit, session_limit, tls_loglevel;
 	int		 tls_level, address_preference;
 	bool		 skip_5xx, randomize, cache_on_demand, sasl_enable;
-	bool		 always_ehlo;
+	bool		 always_ehlo, no_conversion;
 	const char	*helo_name, *lhlo_name, *bind4, *bind6;
 	const char	*smtp_port, *lmtp_port;
 	const char	*sasl_maps, *sasl_options, *sasl_tls_options;
@@ -181,6 +181,7 @@ struct tx {
 	uint64_t	 at, left;	/* content yet to be stuffed */
 	bool		 line_start;
 	bool		 ends_crlf;
+	struct converted *converted;	/* NULL: content goes as it is */
 };
 
 struct conn {
@@ -236,9 +237,30 @@ void	 hello_secured(struct conn *c);
 /* tx.c */
 void	 tx_begin(struct conn *c);
 void	 tx_reply(struct conn *c, const struct smtp_reply *r);
-void	 tx_drained(struct conn *c);
+
+/* The same result for every recipient that has none. */
+void	 tx_refuse(struct job *j, enum deliver_status status, const char *dsn,
+	    const char *why);
+
+/* The file is at fault: no other host helps. */
+void	 tx_cannot_read(struct conn *c, const char *reason);
 
 /* The connection broke in a transaction. */
 void	 tx_broken(struct conn *c, const char *why);
+
+/* content.c */
+/* Does the header of the message have 8-bit bytes? */
+bool	 content_header_8bit(const struct job *j);
+
+/* Get ready to send 7 bits instead of 8.  False: cannot be done, and every
+ * recipient has that result. */
+bool	 content_convert(struct conn *c);
+
+/* After 354: content and dot.  drained: the output has room again. */
+void	 content_send(struct conn *c);
+void	 content_drained(struct conn *c);
+
+/* Forget the conversion, if there is one. */
+void	 content_free(struct conn *c);
 
 #endif

@@ -279,6 +279,7 @@ struct scenario {
 	const char	*options[8];
 	const char	*nexthop;	/* NULL: example.com */
 	const char	*content;	/* NULL: a short one */
+	const char	*arrives;	/* NULL: the same */
 	int		 hosts;		/* 0: one */
 	int		 rcpts;		/* 0: one; a@, b@, c@example.com */
 	int		 repeat;	/* messages, one after the other */
@@ -461,7 +462,8 @@ play(struct scenario s)
 			s.options[i] = by_default;
 			break;
 		}
-	server = start_server(s.script, s.content);
+	server = start_server(s.script, s.arrives != NULL ?
+	    s.arrives : s.content);
 	client = start_client(s.options, s.lmtp);
 	wait_for_client(path);
 	c = ipc_client_new(loop, path);
@@ -524,6 +526,10 @@ teardown(void)
 #define LOST(where) \
 	"10 deferred 4.4.2 lost connection with " HOST1 " while " where
 
+#define EIGHT	"x: y\r\n\r\n.\xc3\xa4\r\n..\r\n"
+#define TAKES_IT \
+	"A1\n>220 mx\n" EHLO_OLD "<MAIL FROM:<s@example.org>\n>250 ok\n" \
+	"<RCPT\n>250 ok\n<DATA\n>354 go\nD\n>250 ok\n" BYE
 #define SAID(text, command) \
 	"host " HOST1 " said: " text " (in reply to " command " command)"
 #define ALL_REFUSED \
@@ -709,10 +715,44 @@ static const struct scenario	scenarios[] = {
 	  .script = "A1\n>220 mx\n<EHLO\n>250-mx\n>250 SIZE 20\n" BYE,
 	  .results = "10 bounced 5.3.4 message size 21 exceeds size limit 20 "
 	    "of server " HOST1 },
-	{ .label = "no 8BITMIME",
-	  .script = "A1\n>220 mx\n" EHLO_OLD BYE, .eight_bit = true,
-	  .results = "10 bounced 5.6.3 8BITMIME is required, but was not "
-	    "offered by host " HOST1 },
+	{ .label = "no 8BITMIME: converted", .eight_bit = true,
+	  .script = TAKES_IT, .content = EIGHT, .arrives =
+	    "x: y\r\nContent-Transfer-Encoding: quoted-printable\r\n"
+	    "MIME-Version: 1.0\r\n\r\n.=C3=A4\r\n..\r\n",
+	  .results = "10 sent 2.0.0 relayed 250 ok" },
+	{ .label = "no 8BITMIME, no line end at the end", .eight_bit = true,
+	  .script = TAKES_IT, .content = "\r\n\xc3\xa4", .arrives =
+	    "Content-Transfer-Encoding: quoted-printable\r\n"
+	    "MIME-Version: 1.0\r\n\r\n=C3=A4\r\n",
+	  .results = "10 sent 2.0.0 relayed 250 ok" },
+	{ .label = "no 8BITMIME, large", .eight_bit = true,
+	  .script = TAKES_IT, .content = "HUGE8", .arrives = "HUGE8",
+	  .results = "10 sent 2.0.0 relayed 250 ok" },
+	{ .label = "no 8BITMIME, conversion disabled", .eight_bit = true,
+	  .options = { "disable_mime_output_conversion=yes" },
+	  .script = TAKES_IT, .content = EIGHT,
+	  .results = "10 sent 2.0.0 relayed 250 ok" },
+	{ .label = "no 8BITMIME, next host has it", .eight_bit = true,
+	  .script = "A1\n>220 mx\n" EHLO_OLD "<MAIL\n>250 ok\n<RCPT\n"
+	    ">250 ok\n<DATA\n>451 no\n<RSET\n>250 ok\n.\n"
+	    "A2\n>220 mx2\n" EHLO_FULL "<MAIL FROM:<s@example.org> SIZE=17 "
+	    "BODY=8BITMIME\n<RCPT\n>250 ok\n>250 ok\n<DATA\n>354 go\nD\n"
+	    ">250 ok\n" BYE, .hosts = 2, .content = EIGHT,
+	  .results = "10 sent 2.0.0 250 ok" },
+	{ .label = "no 8BITMIME, lost", .eight_bit = true,
+	  .script = "A1\n>220 mx\n" EHLO_OLD "<MAIL\n>250 ok\n<RCPT\nX\n",
+	  .content = EIGHT, .results = LOST("sending RCPT TO") },
+	{ .label = "no 8BITMIME, header has 8 bits", .eight_bit = true,
+	  .script = "A1\n>220 mx\n" EHLO_OLD BYE,
+	  .content = "Subject: \xc3\xa4\r\n\r\n",
+	  .results = "10 bounced 5.6.7 SMTPUTF8 is required for 8-bit header "
+	    "fields, but was not offered by host " HOST1 },
+	{ .label = "no 8BITMIME, cannot be converted", .eight_bit = true,
+	  .script = "A1\n>220 mx\n" EHLO_OLD BYE, .content =
+	    "Content-Transfer-Encoding: base64\r\n\r\n\xc3\xa4\r\n",
+	  .results = "10 bounced 5.6.3 8BITMIME is required as the MIME "
+	    "structure cannot be converted, but was not offered by host "
+	    HOST1 },
 	{ .label = "no SMTPUTF8", .utf8 = true,
 	  .script = "A1\n>220 mx\n" EHLO_OLD BYE,
 	  .content = "Subject: \xc3\xa4\r\n\r\n",
@@ -824,6 +864,26 @@ static const struct scenario	scenarios[] = {
 	  .log = "Connection refused" },
 };
 
+/* 200 kB of lines that all begin with a dot. */
+static void
+fill_huge8(struct scenario *s)
+{
+	static char	in[300000], out[600000];
+	size_t		n, m;
+
+	n = (size_t)snprintf(in, sizeof(in), "MIME-Version: 1.0\r\n\r\n");
+	m = (size_t)snprintf(out, sizeof(out), "MIME-Version: 1.0\r\n"
+	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n");
+	while (n < 200000) {
+		n += (size_t)snprintf(in + n, sizeof(in) - n, ".\xfc\xfc"
+		    "\r\n");
+		m += (size_t)snprintf(out + m, sizeof(out) - m, ".=FC=FC"
+		    "\r\n");
+	}
+	s->content = in;
+	s->arrives = out;
+}
+
 START_TEST(scenario)
 {
 	struct scenario	s = scenarios[_i];
@@ -846,6 +906,8 @@ START_TEST(scenario)
 		memcpy(huge, ".\n", 2);
 		s.content = huge;
 	}
+	if (s.arrives != NULL && strcmp(s.arrives, "HUGE8") == 0)
+		fill_huge8(&s);
 	play(s);
 }
 END_TEST

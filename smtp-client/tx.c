@@ -8,24 +8,15 @@
  * Before the final dot a broken connection means: not delivered, try the next
  * host.  Behind it nobody knows, so the message is kept and tried again
  * later: rather twice than never (RFC 5321 4.5.4.1, 6.1). */
-#include <errno.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "base/ascii.h"
-#include "base/mem.h"
 #include "codec/xtext.h"
 #include "daemon/daemon.h"
 #include "smtp-client/smtpc.h"
 #include "sys/clock.h"
-#include "sys/file.h"
 #include "sys/log.h"
 
 #define PIPELINE_MAX	500		/* commands without reply */
 #define OUT_ENOUGH	((size_t)65536)
-#define CHUNK		((size_t)16384)
-#define HEADER_MAX	((size_t)1 << 20)
 
 static void	 pump(struct conn *c);
 
@@ -35,6 +26,7 @@ tx_over(struct conn *c, bool keep)
 {
 	struct job	*j = c->job;
 
+	content_free(c);
 	conn_release(c, keep);
 	job_tx_over(j);
 }
@@ -45,6 +37,7 @@ tx_reset(struct conn *c)
 {
 	struct job	*j = c->job;
 
+	content_free(c);
 	c->job = NULL;
 	c->state = CONN_RSET;
 	conn_command(c, "RSET");
@@ -64,6 +57,7 @@ lone_dot(struct conn *c)
 		tx_over(c, false);
 		return;
 	}
+	content_free(c);
 	c->job = NULL;
 	c->state = CONN_RSET;
 	c->tx.lone_dot = true;
@@ -72,8 +66,8 @@ lone_dot(struct conn *c)
 	job_tx_over(j);
 }
 
-static void
-refuse_all(struct job *j, enum deliver_status status, const char *dsn,
+void
+tx_refuse(struct job *j, enum deliver_status status, const char *dsn,
     const char *why)
 {
 	for (size_t i = 0; i < j->nrcpts; i++)
@@ -99,27 +93,6 @@ has_8bit(const char *s)
 	return false;
 }
 
-/* Do the header fields need SMTPUTF8? */
-static bool
-header_8bit(const struct job *j)
-{
-	size_t		 want = j->m.content_size < HEADER_MAX ?
-			    j->m.content_size : HEADER_MAX;
-	unsigned char	*p = mem_new(want + 1, 1);
-	ssize_t		 n;
-	bool		 found = false;
-
-	n = file_pread(j->m.content, p, want, (off_t)j->m.content_offset);
-	for (ssize_t i = 0; i < n && !found; i++) {
-		if (p[i] == '\n' && i + 2 < n && p[i + 1] == '\r' &&
-		    p[i + 2] == '\n')
-			break;
-		found = p[i] > 127;
-	}
-	mem_free(&p);
-	return found;
-}
-
 static bool
 needs_utf8(const struct job *j)
 {
@@ -128,7 +101,7 @@ needs_utf8(const struct job *j)
 	for (size_t i = 0; i < j->nrcpts; i++)
 		if (has_8bit(j->rcpts[i].r->address))
 			return true;
-	return j->m.smtputf8 && header_8bit(j);
+	return j->m.smtputf8 && content_header_8bit(j);
 }
 
 /* An address must not end its command or become a parameter. */
@@ -158,7 +131,7 @@ possible(struct conn *c)
 	struct job	*j = c->job;
 
 	if (!address_ok(j->m.sender)) {
-		refuse_all(j, DELIVER_BOUNCED, "5.1.7",
+		tx_refuse(j, DELIVER_BOUNCED, "5.1.7",
 		    "bad sender address syntax");
 		return false;
 	}
@@ -170,17 +143,14 @@ possible(struct conn *c)
 	if (job_done(j))
 		return false;
 	if ((c->can & CAN_UTF8) == 0 && needs_utf8(j)) {
-		refuse_all(j, DELIVER_BOUNCED, "5.6.7", arena_printf(j->mem,
+		tx_refuse(j, DELIVER_BOUNCED, "5.6.7", arena_printf(j->mem,
 		    "SMTPUTF8 is required, but was not offered by host %s",
 		    c->target.where));
 		return false;
 	}
-	if (j->m.eight_bit && (c->can & CAN_8BIT) == 0) {
-		refuse_all(j, DELIVER_BOUNCED, "5.6.3", arena_printf(j->mem,
-		    "8BITMIME is required, but was not offered by host %s",
-		    c->target.where));
-		return false;
-	}
+	if (j->m.eight_bit && (c->can & CAN_8BIT) == 0 &&
+	    !c->p->conf->no_conversion)
+		return content_convert(c);
 	return true;
 }
 
@@ -396,113 +366,15 @@ rcpt_reply(struct conn *c, const struct smtp_reply *r)
 		pump(c);
 }
 
-/* The message itself is at fault, or its file: no other host helps. */
-static void
-cannot_read(struct conn *c, const char *reason)
+void
+tx_cannot_read(struct conn *c, const char *reason)
 {
 	struct job	*j = c->job;
 
 	log_warn("%s: reading the message: %s", j->m.queue_id, reason);
-	refuse_all(j, DELIVER_DEFERRED, "4.3.0", "queue file read error");
+	tx_refuse(j, DELIVER_DEFERRED, "4.3.0", "queue file read error");
 	stream_close(&c->stream);
 	tx_over(c, false);
-}
-
-static void
-content_sent(struct conn *c)
-{
-	struct buf	*out = stream_out(c->stream);
-
-	c->state = CONN_DOT;
-	if (!c->tx.ends_crlf)
-		buf_adds(out, "\r\n");
-	buf_adds(out, ".\r\n");
-	stream_timeout(c->stream, 0);
-	conn_expect(c, c->p->conf->data_done_timeout);
-	stream_flush(c->stream);
-}
-
-/* -1 is either a file that is shorter than it was or a connection that is
- * gone; of the latter we hear in another way. */
-static void
-on_file_sent(void *arg, int result)
-{
-	struct conn		*c = arg;
-	const struct deliver_req *m = &c->job->m;
-	struct stat		 st;
-
-	if (result == 0)
-		content_sent(c);
-	else if (fstat(m->content, &st) != 0 || (uint64_t)st.st_size <
-	    m->content_offset + m->content_size)
-		cannot_read(c, "the file is too short");
-}
-
-static void
-stuff(struct tx *tx, struct buf *out, const unsigned char *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (tx->line_start && p[i] == '.')
-			buf_addc(out, '.');
-		buf_addc(out, p[i]);
-		tx->line_start = p[i] == '\n';
-	}
-}
-
-void
-tx_drained(struct conn *c)
-{
-	struct tx	*tx = &c->tx;
-	unsigned char	 chunk[CHUNK];
-	size_t		 n = tx->left < CHUNK ? (size_t)tx->left : CHUNK;
-
-	if (tx->left == 0)
-		return;
-	if (file_pread(c->job->m.content, chunk, n, (off_t)tx->at) !=
-	    (ssize_t)n) {
-		cannot_read(c, strerror(errno));
-		return;
-	}
-	stuff(tx, stream_out(c->stream), chunk, n);
-	tx->at += n;
-	tx->left -= n;
-	if (tx->left == 0)
-		content_sent(c);
-	else
-		stream_flush(c->stream);
-}
-
-static bool
-ends_with_crlf(const struct deliver_req *m)
-{
-	char	end[2];
-
-	return m->content_size == 0 || (m->content_size >= 2 &&
-	    file_pread(m->content, end, 2, (off_t)(m->content_offset +
-	    m->content_size - 2)) == 2 && memcmp(end, "\r\n", 2) == 0);
-}
-
-static void
-send_content(struct conn *c)
-{
-	const struct deliver_req	*m = &c->job->m;
-
-	c->state = CONN_CONTENT;
-	c->tx.ends_crlf = ends_with_crlf(m);
-	stream_deadline(c->stream, 0);
-	stream_timeout(c->stream, c->p->conf->data_xfer_timeout);
-	if (!m->dot_lines) {
-		stream_send_file(c->stream, m->content,
-		    (off_t)m->content_offset, (size_t)m->content_size,
-		    on_file_sent, c);
-		return;
-	}
-	c->tx.at = m->content_offset;
-	c->tx.left = m->content_size;
-	if (c->tx.left == 0)
-		content_sent(c);
-	else
-		tx_drained(c);
 }
 
 static void
@@ -510,7 +382,7 @@ data_reply(struct conn *c, const struct smtp_reply *r)
 {
 	if (r->code == 354) {
 		if (c->tx.accepted > 0)
-			send_content(c);
+			content_send(c);
 		else
 			lone_dot(c);
 		return;
