@@ -186,3 +186,20 @@ def test_internationalised_addresses(s):
     raw = wait_inbox(b, "bob@b.ph.example", 1)[0]
     check(to.encode() in raw, "X-Original-To in UTF-8")
     check(b"with UTF8SMTPS id" in raw, "Received of the second host")
+
+
+def test_8bit_to_a_server_without_8bitmime(s):
+    a, b, _ = two(s, smtpd_discard_ehlo_keywords="8bitmime")
+    alice, to = a.accounts[0]["user"], b.accounts[0]["user"]
+    text = "Gr\u00fc\u00dfe, .\r\n.\r\n" + "\u00e4" * 300
+    send(a, alice, to, service="submission", data=message(
+        alice, [to], extra="MIME-Version: 1.0\r\n"
+        "Content-Type: text/plain; charset=utf-8\r\n"
+        "Content-Transfer-Encoding: 8bit\r\n",
+        body="BODY").replace(b"BODY", text.encode()))
+    raw = wait_inbox(b, to, 1)[0]
+    check(all(c < 128 for c in raw), "bytes above 127 arrived")
+    got = parse(raw)
+    equal(got["Content-Transfer-Encoding"], "quoted-printable", "encoding")
+    equal(got.get_payload(decode=True).decode().rstrip("\r\n"), text,
+          "content")
