@@ -36,3 +36,8 @@ def test_kill_at_random(_):
 def test_power_cuts(_):
     import power
     run_cases(list(power.cases(arguments())))
+
+
+def test_every_call(_):
+    import syscalls
+    run_cases(list(syscalls.cases(arguments())))
