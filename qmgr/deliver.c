@@ -221,7 +221,7 @@ on_delivered(void *arg, void *reply, const char *why)
 }
 
 static void
-send_job(struct qmgr *q, struct transport *t, struct site *s, struct job *j)
+send_job(struct transport *t, struct site *s, struct job *j)
 {
 	struct arena		*scratch = arena_new();
 	struct deliver_req	 req;
@@ -232,7 +232,6 @@ send_job(struct qmgr *q, struct transport *t, struct site *s, struct job *j)
 	j->act->under_way++;
 	ipc_client_call(t->client, &deliver_req_desc, &req, &deliver_res_desc,
 	    DELIVER_TIMEOUT, on_delivered, j);
-	(void)q;
 	arena_free(&scratch);
 }
 
@@ -252,7 +251,7 @@ deliver_pump(struct qmgr *q, struct transport *t)
 			continue;	/* comes back with a result */
 		if ((l = list_take(&s->jobs)) == NULL)
 			continue;
-		send_job(q, t, s, LIST_ENTRY(l, struct job, link));
+		send_job(t, s, LIST_ENTRY(l, struct job, link));
 		if (!list_empty(&s->jobs))
 			list_put_last(&t->ready, &s->link);
 	}

@@ -233,6 +233,7 @@ dest_free(struct qmgr *q, struct dest *d)
 {
 	hash_dels(q->dests, d->key);
 	arena_free(&d->mem);
+	arena_free(&d->fail_mem);
 	mem_free(&d->key);
 	mem_free(&d->nexthop);
 	mem_free(&d->site_key);

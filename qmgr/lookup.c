@@ -48,8 +48,16 @@ done(struct lookup *l)
 	struct dest	*d = l->d;
 
 	d->lookup = NULL;
-	if (d->state == DEST_FAILED)
+	if (d->state == DEST_FAILED) {
 		l->ttl = TTL_FAILED;
+		arena_free(&d->fail_mem);
+		d->fail_mem = l->mem;
+	} else {
+		arena_free(&d->mem);
+		d->mem = l->mem;
+		d->hosts = (struct ipc_list){ l->hosts, l->nhosts };
+		d->port = l->port;
+	}
 	d->good_until = clock_mono() + SECS(l->ttl);
 	mem_free(&l);
 	lookup_answered(q, d);
@@ -212,8 +220,6 @@ conclude(struct lookup *l)
 		    "mail for %s loops back to myself", l->domain));
 		return;
 	}
-	d->hosts = (struct ipc_list){ l->hosts, l->nhosts };
-	d->port = l->port;
 	d->state = DEST_READY;
 	mem_free(&d->site_key);
 	d->site_key = mem_strdup(nexthop_site_key(l->mem, l->hosts, l->nhosts,
@@ -417,14 +423,11 @@ lookup_start(struct qmgr *q, struct dest *d)
 	struct lookup	*l = mem_new(1, sizeof(*l));
 	struct nexthop	 nh;
 
-	arena_free(&d->mem);
-	d->mem = arena_new();
-	d->hosts = (struct ipc_list){ NULL, 0 };
 	d->state = DEST_ASKING;
 	d->lookup = l;
 	l->q = q;
 	l->d = d;
-	l->mem = d->mem;
+	l->mem = arena_new();
 	l->ttl = TTL_MAX;
 	if (nexthop_parse(d->nexthop, &nh) < 0 ||
 	    port_of(&nh, l->mem, &l->port) < 0) {

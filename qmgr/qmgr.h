@@ -131,8 +131,10 @@ struct dest {
 	enum dest_state	 state;
 	struct lookup	*lookup;	/* DEST_ASKING */
 	usec_t		 good_until;	/* mono: of the answer */
-	struct arena	*mem;		/* of the answer */
+	struct arena	*mem;		/* of the hosts; jobs that wait at a site
+					 * use them while we ask again */
 	struct ipc_list	 hosts;		/* struct deliver_host */
+	struct arena	*fail_mem;	/* of the words below */
 	uint64_t	 port;
 	char		*site_key;
 	bool		 fail_hard;	/* DEST_FAILED: bounce, not defer */
