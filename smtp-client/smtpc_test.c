@@ -9,6 +9,7 @@
  *	S	a TLS handshake succeeds
  *	G	garbage instead of a TLS handshake
  *	I	yes to STARTTLS with forged replies right behind
+ *	R	the connection is idle now: the next message may come
  *	.	the client closes without another word, but for QUIT
  *	X	close */
 #include <check.h>
@@ -17,8 +18,10 @@
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -44,6 +47,7 @@
 static char	dir[64];
 static uint16_t	port;
 static int	listeners[2];
+static atomic_int *idle;		/* R steps; shared with the server */
 
 /* The server, in a process of its own. */
 
@@ -182,6 +186,9 @@ step(struct server *s, const char *line, const char *content)
 		break;
 	case 'S':
 		handshake(s);
+		break;
+	case 'R':
+		atomic_fetch_add(idle, 1);
 		break;
 	case 'I':
 		put(s, "220 go\r\n250-mx\r\n250 AUTH\r\n", 26);
@@ -376,6 +383,21 @@ deliver(const struct scenario *s, struct loop *loop, struct ipc_client *c)
 	close(fd);
 }
 
+/* A connection is free for the next message when RSET was answered, which is
+ * after the result: the script says R when it has. */
+static void
+wait_idle(const struct scenario *s, int n)
+{
+	usec_t	until = clock_mono() + SECS(20);
+
+	if (strstr(s->script, "\nR\n") == NULL)
+		return;
+	while (atomic_load(idle) < n) {
+		ck_assert_msg(clock_mono() < until, "%s: not idle", s->label);
+		usleep(1000);
+	}
+}
+
 static void
 check_log(const struct scenario *s)
 {
@@ -462,13 +484,16 @@ play(struct scenario s)
 			s.options[i] = by_default;
 			break;
 		}
+	atomic_store(idle, 0);
 	server = start_server(s.script, s.arrives != NULL ?
 	    s.arrives : s.content);
 	client = start_client(s.options, s.lmtp);
 	wait_for_client(path);
 	c = ipc_client_new(loop, path);
-	for (int i = 0; i < s.repeat; i++)
+	for (int i = 0; i < s.repeat; i++) {
+		wait_idle(&s, i);
 		deliver(&s, loop, c);
+	}
 	hide_directory();
 	ck_assert_msg(strcmp(got, s.results) == 0, "%s:\n%s\ninstead of\n%s",
 	    s.label, got, s.results);
@@ -492,6 +517,9 @@ setup(void)
 	struct error	err;
 	struct buf	b;
 
+	idle = mmap(NULL, sizeof(*idle), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne((void *)idle, MAP_FAILED);
 	snprintf(dir, sizeof(dir), "/tmp/ph-smtpc-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/main.cf", dir);
@@ -762,8 +790,8 @@ static const struct scenario	scenarios[] = {
 	  .options = { "smtp_connection_cache_on_demand=yes",
 	    "smtp_connection_cache_time_limit=3s" },
 	  .script = HELLO "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\n>354 go\nD\n"
-	    ">250 1\n<MAIL\n<RCPT\n<DATA\n>250 ok\n>550 no\n>503 x\n<RSET\n"
-	    ">250 ok\n"
+	    ">250 1\nR\n<MAIL\n<RCPT\n<DATA\n>250 ok\n>550 no\n>503 x\n"
+	    "<RSET\n>250 ok\nR\n"
 	    "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\n>354 go\nD\n>250 3\n" BYE,
 	  .results = "10 sent 2.0.0 250 1\n10 bounced 5.0.0 host " HOST1
 	    " said: 550 no (in reply to RCPT TO command)\n10 sent 2.0.0 250 "
