@@ -61,8 +61,10 @@ load_due(struct qmgr *q, const char *id)
 	case QUEUE_BAD:
 		quarantine(q, id, QUEUE_CUR, err.text);
 		break;
-	case QUEUE_ERROR:
+	case QUEUE_ERROR:	/* nobody would look at it again */
 		log_error("%s: %s", id, err.text);
+		m = msg_new(q, id, QUEUE_CUR, MSG_DEFERRED);
+		msg_wait_until(q, m, now + q->conf->minimal_backoff);
 		break;
 	case QUEUE_GONE:
 	case QUEUE_INCOMPLETE:
@@ -165,8 +167,9 @@ scan_start(struct qmgr *q)
 		struct found	head = { .dir = dirs[i] };
 
 		list_init(&head.link);
+		/* Half a queue would look like a whole one: begin again. */
 		if (queue_each(q->queue, dirs[i], note_id, &head, &err) < 0)
-			log_error("%s", err.text);
+			log_fatal("%s", err.text);
 		LIST_EACH(l, &head.link) {
 			list_remove(l);
 			list_put_last(&q->scan, l);

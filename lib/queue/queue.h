@@ -154,7 +154,8 @@ enum queue_read	 queue_msg_open(struct queue *q, enum queue_dir dir,
 		    struct error *err) MUST_USE;
 void	 queue_msg_close(struct queue_msg *m);
 
-/* Where is it?  Looks through new, cur, hold, corrupt. */
+/* Where is it?  Looks through new, cur, hold, corrupt.  A directory for which
+ * the system failed to answer counts as holding it; false is certain. */
 bool	 queue_find(struct queue *q, const char *id, enum queue_dir *dir_out);
 
 /* In-place mark, not synced; queue_msg_sync() makes marks durable. */

@@ -145,8 +145,9 @@ queue_find(struct queue *q, const char *id, enum queue_dir *dir_out)
 	if (!queue_id_ok(id))
 		return false;
 	for (size_t i = 0; i < COUNT(order); i++)
+		/* "Cannot tell" is not "no": who reads it will see. */
 		if (fstatat(q->dirs[order[i]], id, &st,
-		    AT_SYMLINK_NOFOLLOW) == 0) {
+		    AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT) {
 			*dir_out = order[i];
 			return true;
 		}

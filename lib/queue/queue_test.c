@@ -357,10 +357,16 @@ START_TEST(moves)
 	char			*id = commit_as(body, sizeof(body) - 1, false);
 	char			*held = commit_as(body, 2 + 10, true);
 	char			 from[128], to[128];
+	int			 fd;
 
 	ck_assert(queue_find(q, id, &d) && d == QUEUE_NEW);
 	ck_assert(queue_find(q, held, &d) && d == QUEUE_HOLD);
 	ck_assert(!queue_find(q, "../new/x", &d));
+	ck_assert(!queue_find(q, "4jXKSw6x0PzNJJNWG", &d));
+	fd = q->dirs[QUEUE_NEW];	/* a system that fails does not say no */
+	q->dirs[QUEUE_NEW] = -1;
+	ck_assert(queue_find(q, id, &d) && d == QUEUE_NEW);
+	q->dirs[QUEUE_NEW] = fd;
 	ck_assert_int_eq(queue_move(q, id, QUEUE_NEW, QUEUE_CUR, &err), 0);
 	ck_assert(queue_find(q, id, &d) && d == QUEUE_CUR);
 	ck_assert_int_eq(queue_move(q, id, QUEUE_NEW, QUEUE_CUR, &err), -1);
