@@ -5,6 +5,10 @@ noinst_LIBRARIES += %D%/libnet.a
 	%D%/dial.h \
 	%D%/stream.c \
 	%D%/stream.h \
+	%D%/stream_int.h \
+	%D%/stream_io.c \
+	%D%/stream_time.c \
+	%D%/stream_tls.c \
 	%D%/tls.c \
 	%D%/tls.h \
 	%D%/tls_int.h
