@@ -3,9 +3,9 @@
 
 #include <openssl/rand.h>
 
-#include "auth/b64.h"
 #include "authd/authd.h"
 #include "base/mem.h"
+#include "codec/base64.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "sys/loop.h"
@@ -277,7 +277,7 @@ new_nonce(struct arena *a)
 	if (RAND_bytes(raw, sizeof(raw)) != 1)
 		return NULL;
 	buf_init(&b, 64);
-	b64_put(&b, raw, sizeof(raw));
+	base64_put(&b, slice_of(raw, sizeof(raw)));
 	text = arena_strdup(a, buf_cstr(&b));
 	buf_clear(&b);
 	return text;

@@ -6,9 +6,9 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
-#include "auth/b64.h"
 #include "auth/cred.h"
 #include "base/mem.h"
+#include "codec/base64.h"
 
 #define SALT_LEN	16
 
@@ -113,7 +113,7 @@ check_digest(const struct scheme *s, const char *text, struct slice password)
 	unsigned int	 len;
 	size_t		 n;
 
-	if (!b64_get(slice_str(text), raw, sizeof(raw), &n) ||
+	if (!base64_get_into(slice_str(text), raw, sizeof(raw), &n) ||
 	    !digest(s->digest, SLICE_LIT(""), SLICE_LIT(""), sum, &len) ||
 	    n < len || (s->kind == KIND_DIGEST && n != len))
 		return CRED_BAD;
@@ -192,7 +192,7 @@ cred_valid(const char *stored)
 		return valid_crypt(text, s->prefix);
 	case KIND_DIGEST:
 	case KIND_SALTED:
-		return b64_get(slice_str(text), raw, sizeof(raw), &n) &&
+		return base64_get_into(slice_str(text), raw, sizeof(raw), &n) &&
 		    n >= (size_t)EVP_MD_get_size(
 			EVP_get_digestbyname(s->digest));
 	case KIND_PLAIN:
@@ -258,7 +258,7 @@ make_ssha512(struct slice password, struct buf *out, struct error *err)
 		return error_set(err, "cannot hash with SSHA512");
 	memcpy(raw + len, salt, SALT_LEN);
 	buf_adds(out, "{SSHA512}");
-	b64_put(out, raw, len + SALT_LEN);
+	base64_put(out, slice_of(raw, len + SALT_LEN));
 	return 0;
 }
 

@@ -6,8 +6,6 @@ noinst_LIBRARIES += %D%/libauth.a
 	%D%/authdb.c \
 	%D%/authdb.h \
 	%D%/authdb_int.h \
-	%D%/b64.c \
-	%D%/b64.h \
 	%D%/cred.c \
 	%D%/cred.h \
 	%D%/mech.c \
@@ -21,9 +19,9 @@ AUTH_LIBS = -lcrypto $(CRYPT_LIBS)
 
 check_PROGRAMS += %D%/account_test %D%/cred_test %D%/mech_test
 %C%_account_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-%C%_account_test_LDADD = $(LIBS_AUTH) $(LIBS_BASE) $(CHECK_LIBS)
+%C%_account_test_LDADD = $(LIBS_AUTH) $(LIBS_CODEC) $(LIBS_BASE) $(CHECK_LIBS)
 %C%_cred_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-%C%_cred_test_LDADD = $(LIBS_AUTH) $(LIBS_BASE) $(AUTH_LIBS) $(CHECK_LIBS)
+%C%_cred_test_LDADD = $(LIBS_AUTH) $(LIBS_CODEC) $(LIBS_BASE) $(AUTH_LIBS) $(CHECK_LIBS)
 %C%_mech_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_mech_test_LDADD = $(LIBS_AUTH) $(PURE_LIBS) $(AUTH_LIBS) $(CHECK_LIBS)
 

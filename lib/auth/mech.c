@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "auth/b64.h"
 #include "auth/mech.h"
 #include "base/mem.h"
 #include "base/panic.h"
+#include "codec/base64.h"
 #include "proto/sasl.h"
 
 #define SCRAM_MESSAGE_MAX	8192
@@ -202,7 +202,7 @@ binding_is(const struct mech *m, struct slice encoded)
 	unsigned char	 raw[SCRAM_MESSAGE_MAX];
 	size_t		 len, gs2 = m->first.gs2.len;
 
-	if (!b64_get(encoded, raw, sizeof(raw), &len) || len < gs2 ||
+	if (!base64_get_into(encoded, raw, sizeof(raw), &len) || len < gs2 ||
 	    memcmp(raw, m->first.gs2.p, gs2) != 0)
 		return false;
 	if (!m->kind->plus)
@@ -239,7 +239,7 @@ step_scram_final(struct mech *m, struct slice response)
 		return fail(m, "SCRAM: wrong nonce");
 	if (!binding_is(m, f.binding))
 		return fail(m, "SCRAM: wrong channel binding");
-	if (!b64_get(f.proof, proof, sizeof(proof), &len))
+	if (!base64_get_into(f.proof, proof, sizeof(proof), &len))
 		return fail(m, "SCRAM: bad proof");
 	buf_init(&b, (size_t)4 * SCRAM_MESSAGE_MAX);
 	buf_add_slice(&b, m->first.bare);
@@ -255,7 +255,7 @@ step_scram_final(struct mech *m, struct slice response)
 		return fail(m, "invalid credentials");
 	}
 	buf_adds(&b, "v=");
-	b64_put(&b, sig, scram_key_len(m->kind->hash));
+	base64_put(&b, slice_of(sig, scram_key_len(m->kind->hash)));
 	m->challenge = slice_dup(m->mem, buf_slice(&b));
 	buf_clear(&b);
 	m->state = ST_OVER;
@@ -315,7 +315,7 @@ mech_keys(struct mech *m, const struct scram_keys *k)
 	ASSERT(k->hash == m->kind->hash);
 	m->keys = *k;
 	buf_init(&salt, (size_t)2 * SCRAM_SALT_MAX);
-	b64_put(&salt, k->salt, k->salt_len);
+	base64_put(&salt, slice_of(k->salt, k->salt_len));
 	buf_init(&b, (size_t)2 * SCRAM_MESSAGE_MAX);
 	scram_server_first(&b, m->first.nonce, slice_str(m->server_nonce),
 	    buf_slice(&salt), k->iterations);

@@ -3,10 +3,10 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "auth/b64.h"
 #include "auth/cred.h"
 #include "base/mem.h"
 #include "base/panic.h"
+#include "codec/base64.h"
 
 /* More would let a stored verifier burn our time; RFC 7677 asks for 4096. */
 #define ITERATIONS_MAX	10000000
@@ -84,24 +84,24 @@ scram_keys_parse(const char *stored, enum scram_hash want,
 	    !slice_u64(part, ITERATIONS_MAX, &n) || n == 0)
 		return false;
 	out->iterations = (unsigned int)n;
-	if (!slice_cut(&s, ',', &part) || !b64_get(part, out->salt,
+	if (!slice_cut(&s, ',', &part) || !base64_get_into(part, out->salt,
 	    sizeof(out->salt), &out->salt_len) || out->salt_len == 0)
 		return false;
 	if (!slice_cut(&s, ',', &part) ||
-	    !b64_get(part, out->stored_key, len, &got) || got != len)
+	    !base64_get_into(part, out->stored_key, len, &got) || got != len)
 		return false;
-	return b64_get(s, out->server_key, len, &got) && got == len;
+	return base64_get_into(s, out->server_key, len, &got) && got == len;
 }
 
 void
 scram_keys_format(const struct scram_keys *k, struct buf *out)
 {
 	buf_addf(out, "{%s}%u,", hashes[k->hash].scheme, k->iterations);
-	b64_put(out, k->salt, k->salt_len);
+	base64_put(out, slice_of(k->salt, k->salt_len));
 	buf_addc(out, ',');
-	b64_put(out, k->stored_key, hashes[k->hash].len);
+	base64_put(out, slice_of(k->stored_key, hashes[k->hash].len));
 	buf_addc(out, ',');
-	b64_put(out, k->server_key, hashes[k->hash].len);
+	base64_put(out, slice_of(k->server_key, hashes[k->hash].len));
 }
 
 bool

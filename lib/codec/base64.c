@@ -58,49 +58,67 @@ base64_put_lines(struct buf *out, struct slice s)
 	}
 }
 
-static bool
-get_groups(struct slice s, struct buf *out)
+/* How many bytes s holds if it is base64. */
+static size_t
+decoded_len(struct slice s)
 {
-	while (s.len > 0) {
-		int		a = value(s.p[0]), b = value(s.p[1]);
-		int		c = value(s.p[2]), d = value(s.p[3]);
-		bool		last = s.len == 4;
-		unsigned char	bytes[3];
-		size_t		n = 3;
+	size_t	pad = 0;
 
-		if (last && s.p[3] == '=') {
-			n = s.p[2] == '=' ? 1 : 2;
-			d = 0;
-			if (n == 1)
-				c = 0;
-		}
-		if (a < 0 || b < 0 || c < 0 || d < 0)
-			return false;
-		/* RFC 4648 3.5: one text for one value, so that credentials
-		 * compare as they should. */
-		if ((n == 1 && (b & 15) != 0) || (n == 2 && (c & 3) != 0))
-			return false;
-		bytes[0] = (unsigned char)(a << 2 | b >> 4);
-		bytes[1] = (unsigned char)((b & 15) << 4 | c >> 2);
-		bytes[2] = (unsigned char)((c & 3) << 6 | d);
-		if (!buf_put(out, bytes, n))
+	while (pad < 2 && pad < s.len && s.p[s.len - 1 - pad] == '=')
+		pad++;
+	return s.len / 4 * 3 - pad;
+}
+
+static bool
+get_group(const unsigned char *p, size_t n, unsigned char *out)
+{
+	int	a = value(p[0]), b = value(p[1]);
+	int	c = n < 2 ? 0 : value(p[2]), d = n < 3 ? 0 : value(p[3]);
+
+	if (a < 0 || b < 0 || c < 0 || d < 0)
+		return false;
+	/* RFC 4648 3.5: one text for one value, so that credentials compare
+	 * as they should. */
+	if ((n == 1 && (b & 15) != 0) || (n == 2 && (c & 3) != 0))
+		return false;
+	out[0] = (unsigned char)(a << 2 | b >> 4);
+	if (n > 1)
+		out[1] = (unsigned char)((b & 15) << 4 | c >> 2);
+	if (n > 2)
+		out[2] = (unsigned char)((c & 3) << 6 | d);
+	return true;
+}
+
+bool
+base64_get_into(struct slice s, unsigned char *out, size_t max,
+    size_t *len_out)
+{
+	size_t	len;
+
+	if (s.len % 4 != 0 || (len = decoded_len(s)) > max)
+		return false;
+	for (size_t at = 0; at < len; at += 3) {
+		if (!get_group(s.p, len - at, out + at))
 			return false;
 		s = slice_from(s, 4);
 	}
+	*len_out = len;
 	return true;
 }
 
 bool
 base64_get(struct slice s, struct buf *out)
 {
-	size_t	before = buf_len(out);
+	size_t		 len = 0;
+	unsigned char	*to;
 
-	if (s.len % 4 != 0)
-		return false;
-	if (get_groups(s, out))
+	if (s.len == 0)
 		return true;
-	buf_truncate(out, before);
-	return false;
+	if (s.len % 4 != 0 || (to = buf_space(out, decoded_len(s))) == NULL ||
+	    !base64_get_into(s, to, decoded_len(s), &len))
+		return false;
+	buf_added(out, len);
+	return true;
 }
 
 static void

@@ -24,6 +24,11 @@ void	 base64_put_lines(struct buf *out, struct slice s);
  * before then. */
 bool	 base64_get(struct slice s, struct buf *out) MUST_USE;
 
+/* The same into memory: at most max bytes, their count to *len_out.  False:
+ * not base64, or more. */
+bool	 base64_get_into(struct slice s, unsigned char *out, size_t max,
+	    size_t *len_out) MUST_USE;
+
 /* Decoder for message bodies, in pieces of any size: bytes outside the
  * alphabet are skipped, padding ends a group.  A zeroed struct is the
  * start. */

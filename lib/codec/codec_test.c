@@ -30,6 +30,8 @@ START_TEST(base64)
 		"Zm9v\n", "Zm 9", "Zm-_", "=Zg=",
 	};
 	struct buf	b;
+	unsigned char	raw[8];
+	size_t		n, len;
 
 	buf_init(&b, 1000);
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -41,10 +43,16 @@ START_TEST(base64)
 		buf_reset(&b);
 		ck_assert(base64_get(slice_str(rows[i].code), &b));
 		is(rows[i].code, &b, rows[i].text);
+		n = strlen(rows[i].text);
+		ck_assert(base64_get_into(slice_str(rows[i].code), raw, n,
+		    &len) && len == n && memcmp(raw, rows[i].text, n) == 0);
+		ck_assert(n == 0 || !base64_get_into(slice_str(rows[i].code),
+		    raw, n - 1, &len));
 	}
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		buf_reset(&b);
 		ck_assert_msg(!base64_get(slice_str(bad[i]), &b), "%s", bad[i]);
+		ck_assert(!base64_get_into(slice_str(bad[i]), raw, 8, &len));
 		ck_assert_uint_eq(buf_len(&b), 0);
 	}
 	buf_clear(&b);
