@@ -67,6 +67,17 @@ open_as_root(struct daemon *d, struct error *err)
 	return authdb_open(&env, &ad->db, err);
 }
 
+/* It reads accounts wherever they are and changes none.  Here and not in the
+ * descriptor: what may still be read can be read again at a reload. */
+static int
+confine(struct error *err)
+{
+	static const struct privs_path	all = { "/", PRIVS_READ };
+
+	return privs_landlock(&all, 1, err) < 0 ?
+	    error_in(err, "landlock") : 0;
+}
+
 static int
 start(struct daemon *d, struct error *err)
 {
@@ -92,7 +103,7 @@ start(struct daemon *d, struct error *err)
 		return error_in(err, "auth_password_scheme");
 	ad->dummy_hash = arena_strdup(daemon_arena(d), buf_cstr(&dummy));
 	buf_clear(&dummy);
-	return 0;
+	return confine(err);
 }
 
 static const struct daemon_desc	authd = {

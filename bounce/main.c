@@ -73,12 +73,16 @@ start(struct daemon *d, struct error *err)
 	return queue_open(&qc, false, daemon_syncer(d), &b->queue, err);
 }
 
+static const struct privs_path landlock[] = {
+	{ ".", PRIVS_READ | PRIVS_WRITE | PRIVS_RENAME },
+};
+
 static const struct daemon_desc bounce = {
 	.name = "bounce",
 	.log_tag = "bounce",
 	.kind = DAEMON_IPC,
 	.user = DAEMON_MAIL,
-	.root = DAEMON_ROOT_NONE,
+	.root = DAEMON_ROOT_QUEUE,
 	.params = params,
 	.nparams = COUNT(params),
 	.conf_size = sizeof(struct bounce_conf),
@@ -89,6 +93,8 @@ static const struct daemon_desc bounce = {
 	.handlers = handlers,
 	.nhandlers = COUNT(handlers),
 	.client_limit = 100,
+	.landlock = landlock,
+	.nlandlock = COUNT(landlock),
 };
 
 int

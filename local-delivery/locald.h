@@ -132,7 +132,7 @@ struct ipc_list	 environment_make(const struct delivery *dl,
 		    const char *home, const char *user, const char *shell);
 
 /* worker.c, command.c: inside the workers. */
-extern const struct userproc_desc	worker_desc;
+extern const struct userproc_desc	worker_desc, worker_desc_virtual;
 struct worker_state {
 	struct daemon	*d;
 	struct store	*store;

@@ -87,7 +87,8 @@ start(struct daemon *d, struct error *err)
 	struct locald	*ld = daemon_state(d);
 
 	(void)err;
-	ld->workers = userproc_new(d, &worker_desc, ld);
+	ld->workers = userproc_new(d, ld->mode == MODE_VIRTUAL ?
+	    &worker_desc_virtual : &worker_desc, ld);
 	ld->auth = ipc_client_new(daemon_loop(d), "private/auth");
 	ld->pickup = ipc_client_new(daemon_loop(d), "public/pickup");
 	return 0;
@@ -121,6 +122,11 @@ find_mode(int argc, char **argv)
 	return MODE_LOCAL;
 }
 
+/* Tables and users; mail is read and mailboxes are opened by workers. */
+static const struct privs_path landlock[] = {
+	{ "/", PRIVS_READ },
+};
+
 int
 main(int argc, char **argv)
 {
@@ -143,6 +149,8 @@ main(int argc, char **argv)
 		.handlers = request_handlers,
 		.nhandlers = request_nhandlers,
 		.client_limit = 1000,
+		.landlock = landlock,
+		.nlandlock = COUNT(landlock),
 	};
 
 	mode = find_mode(argc, argv);

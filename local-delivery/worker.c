@@ -309,12 +309,25 @@ static const struct ipc_handler worker_handlers[] = {
 	{ &work_command_desc, work_command },
 };
 
+static const struct ipc_handler store_handlers[] = {
+	{ &work_store_desc, work_store },
+};
+
 const struct userproc_desc worker_desc = {
 	.start = worker_start,
 	.handlers = worker_handlers,
 	.nhandlers = COUNT(worker_handlers),
 	/* A user's command may call sendmail, which needs set-gid postdrop. */
 	.may_gain = true,
+	.idle = SECS(60),
+	.max_workers = 200,
+};
+
+/* No commands, nothing to gain. */
+const struct userproc_desc worker_desc_virtual = {
+	.start = worker_start,
+	.handlers = store_handlers,
+	.nhandlers = COUNT(store_handlers),
 	.idle = SECS(60),
 	.max_workers = 200,
 };

@@ -97,12 +97,16 @@ start(struct daemon *d, struct error *err)
 	return 0;
 }
 
+static const struct privs_path landlock[] = {
+	{ ".", PRIVS_READ | PRIVS_WRITE | PRIVS_RENAME },
+};
+
 static const struct daemon_desc pickup = {
 	.name = "pickup",
 	.log_tag = "pickup",
 	.kind = DAEMON_IPC,
 	.user = DAEMON_MAIL,
-	.root = DAEMON_ROOT_NONE,
+	.root = DAEMON_ROOT_QUEUE,
 	.parts = parts,
 	.nparts = COUNT(parts),
 	.open_as_root = open_tables,
@@ -112,6 +116,8 @@ static const struct daemon_desc pickup = {
 	.ipc_closed = on_closed,
 	.wakeup = on_wakeup,
 	.client_limit = 100,
+	.landlock = landlock,
+	.nlandlock = COUNT(landlock),
 };
 
 int

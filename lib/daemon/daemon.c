@@ -49,6 +49,8 @@ start_up(struct daemon *d, struct error *err)
 		return -1;
 	d->privileged = geteuid() == 0 &&
 	    (d->opt.by_master || d->opt.unpriv);
+	if (startup_users(d, err) < 0)
+		return -1;
 	if (desc->open_as_root != NULL && desc->open_as_root(d, err) < 0)
 		return -1;
 	if (desc->user == DAEMON_ROOT && userproc_prepare(d, err) < 0)

@@ -7,7 +7,7 @@
  *
  * Order in daemon_run(): options, main.cf and -o, log, desc->open_as_root,
  * chroot, setgroups/setgid/setuid, verification, no_new_privs, Landlock,
- * loop, desc->start, then serving. */
+ * seccomp, loop, desc->start, then serving. */
 #ifndef DAEMON_DAEMON_H
 #define DAEMON_DAEMON_H
 

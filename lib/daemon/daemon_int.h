@@ -66,6 +66,7 @@ struct daemon {
 	const char	*service, *service_name;
 	void		*state;
 	bool		 privileged, chrooted;
+	uid_t		 suite[4];	/* users of our daemons, if privileged */
 
 	struct loop	*loop;
 	struct syncer	*syncer;
@@ -107,6 +108,12 @@ void	 params_print(const struct daemon_desc *desc);
 int	 startup_config(struct daemon *d, struct error *err) MUST_USE;
 int	 startup_log(struct daemon *d, struct error *err) MUST_USE;
 int	 startup_privileges(struct daemon *d, struct error *err) MUST_USE;
+
+/* Before chroot and any fork: whom else the suite runs as. */
+int	 startup_users(struct daemon *d, struct error *err) MUST_USE;
+
+/* One of the users that our own daemons run as (root is not among them). */
+bool	 startup_is_ours(const struct daemon *d, uid_t uid);
 
 /* serve.c */
 int	 serve_open(struct daemon *d, struct error *err) MUST_USE;

@@ -8,6 +8,8 @@ noinst_LIBRARIES += %D%/libdaemon.a
 	%D%/daemon_int.h \
 	%D%/options.c \
 	%D%/params.c \
+	%D%/seccomp.c \
+	%D%/seccomp.h \
 	%D%/serve.c \
 	%D%/session_broker.c \
 	%D%/session_broker.h \

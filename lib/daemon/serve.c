@@ -14,6 +14,10 @@
 
 #define ACCEPTS_PER_EVENT	16
 #define PEERS_MAX		10000
+#define STRANGER_CONNECTIONS	32		/* of one uid */
+#define STRANGER_FRAME		((size_t)65536)
+#define STRANGER_OUT		((size_t)8 << 20)
+#define STRANGER_TIME		SECS(10)
 #define BACKLOG			1024
 
 static void	 state_changed(struct daemon *d);
@@ -187,6 +191,37 @@ ipc_gone(void *arg, struct ipc *c, const char *why)
 	state_changed(d);
 }
 
+/* Peers that are not daemons of ours: users' postqueue and postdrop. */
+
+static size_t
+connections_of(struct daemon *d, uid_t uid)
+{
+	struct slice	 key;
+	void		*c;
+	size_t		 at = 0, n = 0;
+
+	while (hash_each(d->peers, &at, &key, &c))
+		n += ipc_peer_uid(c) == uid;
+	return n;
+}
+
+static bool
+admit(struct daemon *d, struct ipc *c)
+{
+	static const struct ipc_limits	limits = {
+		.frame_max = STRANGER_FRAME, .out_max = STRANGER_OUT,
+		.frame_time = STRANGER_TIME,
+	};
+	uid_t	 uid = ipc_peer_uid(c);
+
+	if (uid == 0 || uid == geteuid() || startup_is_ours(d, uid))
+		return true;
+	if (connections_of(d, uid) >= STRANGER_CONNECTIONS)
+		return false;
+	ipc_limit(c, &limits);
+	return true;
+}
+
 static void
 take_ipc(struct daemon *d, int fd)
 {
@@ -198,6 +233,12 @@ take_ipc(struct daemon *d, int fd)
 		return;
 	}
 	c = ipc_new(d->loop, fd, &d->ops, d);
+	if (!admit(d, c)) {
+		log_info("too many connections of uid %u",
+		    (unsigned int)ipc_peer_uid(c));
+		ipc_close(&c);
+		return;
+	}
 	hash_put(d->peers, slice_of(&c, sizeof(c)), c);
 }
 

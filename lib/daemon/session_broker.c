@@ -289,6 +289,11 @@ const struct ipc_handler session_broker_handlers[SESSION_BROKER_NHANDLERS] = {
 	{ &session_req_desc, on_session_req },
 };
 
+/* The parent keeps root and needs no file at all. */
+const struct privs_path session_broker_landlock[] = {
+	{ "private", PRIVS_SOCKET },
+};
+
 void
 session_broker_drain(struct daemon *d)
 {

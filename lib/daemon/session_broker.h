@@ -24,6 +24,7 @@
 #include "base/slice.h"
 #include "base/times.h"
 #include "ipc/ipc.h"
+#include "sys/privs.h"
 
 struct daemon;
 struct session_lease;
@@ -74,10 +75,12 @@ struct session_broker_desc {
 	.kind = DAEMON_IPC, .user = DAEMON_ROOT, \
 	.handlers = session_broker_handlers, \
 	.nhandlers = SESSION_BROKER_NHANDLERS, \
-	.drain = session_broker_drain
+	.drain = session_broker_drain, \
+	.landlock = session_broker_landlock, .nlandlock = 1
 
 #define SESSION_BROKER_NHANDLERS	1
 extern const struct ipc_handler	session_broker_handlers[];
+extern const struct privs_path	session_broker_landlock[];
 void	 session_broker_drain(struct daemon *d);
 
 /* Before the first fork: the workers must know desc, which is static. */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "daemon/daemon_int.h"
+#include "daemon/seccomp.h"
 #include "sys/log.h"
 
 #define FILES_MAX	65536
@@ -178,6 +179,33 @@ user_of(const struct daemon *d, struct privs_user *out, struct error *err)
 	return 0;
 }
 
+int
+startup_users(struct daemon *d, struct error *err)
+{
+	const struct conf_common	*c = &d->gen->common;
+	const char	*names[COUNT(d->suite)] = {
+		c->mail_owner, c->net_owner, c->auth_owner, c->login_owner,
+	};
+
+	for (size_t i = 0; d->privileged && i < COUNT(names); i++) {
+		struct privs_user	 u;
+
+		if (privs_find(names[i], &u, err) < 0)
+			return -1;
+		d->suite[i] = u.uid;
+	}
+	return 0;
+}
+
+bool
+startup_is_ours(const struct daemon *d, uid_t uid)
+{
+	for (size_t i = 0; i < COUNT(d->suite); i++)
+		if (d->privileged && d->suite[i] == uid)
+			return true;
+	return false;
+}
+
 static const char *
 root_of(struct daemon *d)
 {
@@ -227,6 +255,16 @@ landlock(struct daemon *d, struct error *err)
 	return 0;
 }
 
+static int
+seccomp(struct error *err)
+{
+	int	 r = seccomp_deny(err);
+
+	if (r == 0)
+		log_debug("no seccomp filter");
+	return r < 0 ? -1 : 0;
+}
+
 /* Give up what is not needed; from here on the program is harmless. */
 int
 startup_privileges(struct daemon *d, struct error *err)
@@ -250,12 +288,13 @@ startup_privileges(struct daemon *d, struct error *err)
 		if (d->desc->user != DAEMON_ROOT && privs_drop(u, err) < 0)
 			return -1;
 	}
-	/* Root parents fork workers, which do this after they gave up root;
-	 * a user's command may need set-gid postdrop, so it is theirs to
-	 * decide. */
-	if (d->desc->user == DAEMON_ROOT)
-		return 0;
-	if (privs_no_new(err) < 0)
+	if (d->privileged && d->desc->user == DAEMON_ROOT &&
+	    privs_only_read(err) < 0)
 		return -1;
-	return landlock(d, err);
+	/* Parents that keep root too: their workers are forked by a process
+	 * split off before, and may still run a user's command that needs
+	 * set-gid postdrop. */
+	if (privs_no_new(err) < 0 || landlock(d, err) < 0)
+		return -1;
+	return seccomp(err);
 }

@@ -30,6 +30,7 @@
 #include "base/mem.h"
 #include "base/panic.h"
 #include "daemon/daemon_int.h"
+#include "daemon/seccomp.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
@@ -225,6 +226,15 @@ userproc_prepare(struct daemon *d, struct error *err)
 
 /* The worker */
 
+/* Neither root nor the users who own the queue and the accounts: an account
+ * or a map that says so is wrong or hostile. */
+static bool
+ids_ok(const struct daemon *d, uint64_t uid, uint64_t gid)
+{
+	return uid != 0 && gid != 0 && uid < UINT32_MAX && gid < UINT32_MAX &&
+	    !startup_is_ours(d, (uid_t)uid);
+}
+
 static void
 worker_privileges(struct daemon *d, const struct order *o)
 {
@@ -235,8 +245,7 @@ worker_privileges(struct daemon *d, const struct order *o)
 	if (d->privileged) {
 		/* Checked by the parent too; a number from a map is not to be
 		 * believed twice. */
-		if (o->uid == 0 || o->gid == 0 || o->uid >= UINT32_MAX ||
-		    o->gid >= UINT32_MAX)
+		if (!ids_ok(d, o->uid, o->gid))
 			panic("userproc: uid %llu gid %llu",
 			    (unsigned long long)o->uid,
 			    (unsigned long long)o->gid);
@@ -244,7 +253,10 @@ worker_privileges(struct daemon *d, const struct order *o)
 		    (gid_t)o->gid }, &err) < 0)
 			log_fatal("%s", err.text);
 	}
-	if (!o->desc->may_gain && privs_no_new(&err) < 0)
+	/* A filter would stay on a user's commands, which may well make name
+	 * spaces of their own; they run as that user with or without us. */
+	if (!o->desc->may_gain && (privs_no_new(&err) < 0 ||
+	    seccomp_deny(&err) < 0))
 		log_fatal("%s", err.text);
 }
 
@@ -602,8 +614,7 @@ static int
 call_begin(struct userproc *u, struct key key, struct worker **out,
     struct error *err)
 {
-	if (u->d->privileged && (key.uid == 0 || key.gid == 0 ||
-	    key.uid >= UINT32_MAX || key.gid >= UINT32_MAX))
+	if (u->d->privileged && !ids_ok(u->d, key.uid, key.gid))
 		return error_set(err, "not acting as uid %llu gid %llu",
 		    (unsigned long long)key.uid, (unsigned long long)key.gid);
 	*out = hash_get(u->by_user, slice_of(&key, sizeof(key)));

@@ -59,7 +59,8 @@ struct userproc	*userproc_new(struct daemon *d,
 		    MUST_USE;
 
 /* Ask the worker of (uid, gid); it is forked if there is none.  done as in
- * ipc_call(), always from the loop.  Refuses uid 0 and gid 0. */
+ * ipc_call(), always from the loop.  Refuses uid 0, gid 0 and the users of
+ * our own daemons. */
 void	 userproc_call(struct userproc *u, uid_t uid, gid_t gid,
 	    const struct ipc_desc *desc, const void *msg,
 	    const struct ipc_desc *reply, usec_t timeout, ipc_done *done,

@@ -65,6 +65,9 @@ struct ipc {
 	size_t			 owed;		/* requests not answered yet */
 	int			 busy;		/* callbacks on the stack */
 	bool			 wants_write;
+	struct ipc_limits	 limits;
+	struct loop_timer	*slow;		/* NULL: frames may take long */
+	bool			 slow_runs;
 };
 
 static void	 on_event(void *arg, int what);
@@ -80,6 +83,7 @@ ipc_new(struct loop *l, int fd, const struct ipc_ops *ops, void *arg)
 	c->fd = fd;
 	c->ops = ops;
 	c->arg = arg;
+	c->limits = (struct ipc_limits){ IPC_FRAME_MAX, OUT_MAX, 0 };
 	c->peer_uid = (uid_t)-1;
 	if (sock_peer_cred(fd, &c->peer_pid, &c->peer_uid, &gid) < 0)
 		c->peer_uid = (uid_t)-1;
@@ -177,6 +181,7 @@ disconnect(struct ipc *c)
 {
 	loop_fd_free(&c->watch);
 	loop_timer_free(&c->late);
+	loop_timer_free(&c->slow);
 	close(c->fd);
 	c->fd = -1;
 	drop_out(c);
@@ -218,6 +223,20 @@ static void
 on_late(void *arg)
 {
 	broken(arg, "cannot write");
+}
+
+static void
+on_slow(void *arg)
+{
+	broken(arg, "frame is too slow");
+}
+
+void
+ipc_limit(struct ipc *c, const struct ipc_limits *limits)
+{
+	c->limits = *limits;
+	if (c->slow == NULL && c->fd >= 0)
+		c->slow = loop_timer_new(c->loop, on_slow, c);
 }
 
 /*
@@ -324,7 +343,7 @@ ipc_send_encoded(struct ipc *c, const char *kind, uint32_t number, bool reply,
 	struct out	*o;
 
 	if (c->fd < 0 || body.len > IPC_FRAME_MAX ||
-	    c->out_len + body.len > OUT_MAX) {
+	    c->out_len + body.len > c->limits.out_max) {
 		close_fds(fds);
 		return error_set(err, c->fd < 0 ? "connection is closed" :
 		    "too much is waiting to be sent");
@@ -612,10 +631,26 @@ run_frame(struct ipc *c, const unsigned char *h, struct slice rest,
 	return r;
 }
 
+/* The clock runs from the first byte of a frame to its last. */
+static void
+watch_frame(struct ipc *c, bool some)
+{
+	bool	 part = buf_len(&c->in) > 0;
+
+	if (c->slow == NULL || (c->slow_runs && part && !some))
+		return;
+	if (part)
+		loop_timer_set(c->slow, c->limits.frame_time);
+	else
+		loop_timer_stop(c->slow);
+	c->slow_runs = part;
+}
+
 static void
 run_frames(struct ipc *c)
 {
 	struct error	err;
+	bool		some = false;
 
 	for (;;) {
 		struct slice	in = buf_slice(&c->in);
@@ -624,7 +659,7 @@ run_frames(struct ipc *c)
 		if (c->fd < 0 || in.len < HEADER)
 			break;
 		len = get_u32(in.p);
-		if (len > IPC_FRAME_MAX + 256) {
+		if (len > c->limits.frame_max + 256) {
 			broken(c, "bad frame length");
 			return;
 		}
@@ -637,9 +672,11 @@ run_frames(struct ipc *c)
 		}
 		arena_reset(c->scratch);
 		buf_consume(&c->in, HEADER + (size_t)len);
+		some = true;
 	}
 	if (buf_len(&c->in) == 0)
 		buf_clear(&c->in);
+	watch_frame(c, some);
 }
 
 static void

@@ -61,6 +61,15 @@ int	 ipc_connect(struct loop *l, const char *path,
  * Stores NULL; *c may be NULL. */
 void	 ipc_close(struct ipc **c);
 
+/* For a peer that is not one of ours: frames of at most frame_max bytes that
+ * are complete within frame_time of their first byte, and at most out_max
+ * bytes waiting to be taken; else the connection is closed. */
+struct ipc_limits {
+	size_t	 frame_max, out_max;
+	usec_t	 frame_time;
+};
+void	 ipc_limit(struct ipc *c, const struct ipc_limits *limits);
+
 void	 ipc_set_arg(struct ipc *c, void *arg);
 void	*ipc_arg(const struct ipc *c);
 

@@ -28,6 +28,11 @@ int	 privs_chroot(const char *dir, struct error *err) MUST_USE;
  * effective, saved); then prove that root cannot be had back. */
 int	 privs_drop(struct privs_user u, struct error *err) MUST_USE;
 
+/* As root, for good: of root's powers only that of passing through directories
+ * and reading files of others stays (sockets are in a directory of another
+ * user).  No uid can be taken, nothing of others written or killed. */
+int	 privs_only_read(struct error *err) MUST_USE;
+
 /* PR_SET_NO_NEW_PRIVS and no core dumps of secrets. */
 int	 privs_no_new(struct error *err) MUST_USE;
 
