@@ -51,7 +51,7 @@ fill_request(const struct job *j, struct arena *a, struct deliver_req *req)
 		.transport = j->dest->transport->name,
 		.nexthop = j->dest->nexthop,
 		.port = j->dest->port,
-		.content = act->file.fd,
+		.content = act->file.content_fd,
 		.content_offset = act->file.content_offset,
 		.content_size = act->file.content_size,
 		.eight_bit = e->flags & QUEUE_8BIT,

@@ -133,6 +133,7 @@ void	 queue_file_abort(struct queue_file **f);
 struct queue_msg {
 	char		 id[QUEUE_ID_MAX];
 	int		 fd;		/* read-write for qmgr, else read-only */
+	int		 content_fd;	/* read-only: what others may be given */
 	uint64_t	 content_offset, content_size;
 	struct queue_env env;		/* strings in the arena given */
 	uint64_t	 status_offset;	/* of the first status byte */

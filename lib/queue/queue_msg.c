@@ -145,6 +145,28 @@ read_message(struct queue_msg *m, uint64_t size, bool verify, struct arena *a,
 	return r;
 }
 
+/* A descriptor of its own, not a duplicate: that could write, and would share
+ * the lock. */
+static enum queue_read
+open_for_others(struct queue *q, enum queue_dir dir, const char *id,
+    struct queue_msg *m, struct error *err)
+{
+	struct stat	 mine, theirs;
+
+	m->content_fd = openat(q->dirs[dir], id, O_RDONLY | O_NOFOLLOW |
+	    O_CLOEXEC | O_NONBLOCK);
+	if (m->content_fd < 0) {
+		(void)error_sys(err, "open %s/%s", queue_dir_names[dir], id);
+		return errno == ENOENT ? QUEUE_GONE : QUEUE_ERROR;
+	}
+	if (fstat(m->fd, &mine) < 0 || fstat(m->content_fd, &theirs) < 0 ||
+	    mine.st_ino != theirs.st_ino || mine.st_dev != theirs.st_dev) {
+		(void)error_set(err, "replaced while it was opened");
+		return QUEUE_GONE;
+	}
+	return QUEUE_OK;
+}
+
 enum queue_read
 queue_msg_open(struct queue *q, enum queue_dir dir, const char *id,
     bool writable, bool verify, struct arena *a, struct queue_msg *out,
@@ -155,6 +177,9 @@ queue_msg_open(struct queue *q, enum queue_dir dir, const char *id,
 
 	*out = (struct queue_msg){ .fd = -1 };
 	r = open_file(q, dir, id, writable, &out->fd, &size, err);
+	out->content_fd = out->fd;
+	if (r == QUEUE_OK && writable)
+		r = open_for_others(q, dir, id, out, err);
 	if (r == QUEUE_OK) {
 		memcpy(out->id, id, strlen(id));
 		r = read_message(out, size, verify, a, err);
@@ -167,9 +192,11 @@ queue_msg_open(struct queue *q, enum queue_dir dir, const char *id,
 void
 queue_msg_close(struct queue_msg *m)
 {
+	if (m->fd >= 0 && m->content_fd >= 0 && m->content_fd != m->fd)
+		(void)close(m->content_fd);
 	if (m->fd >= 0)
 		(void)close(m->fd);
-	m->fd = -1;
+	m->fd = m->content_fd = -1;
 }
 
 int
