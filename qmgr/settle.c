@@ -119,6 +119,20 @@ count(struct qmgr *q, enum deliver_status s)
 	}
 }
 
+/* Nothing left and no notice owed: the removal follows at once, and is itself
+ * made durable with its neighbours.  A mark in a file without a name need not
+ * be. */
+static bool
+goes_now(const struct active *a)
+{
+	if (a->has_log || a->m->wish != WISH_NONE)
+		return false;
+	for (size_t i = 0; i < a->file.env.nrcpts; i++)
+		if (a->rcpts[i].state != RS_DONE)
+			return false;
+	return true;
+}
+
 static void
 apply(struct qmgr *q, struct active *a, const struct outcome *o, size_t n,
     bool unsafe)
@@ -135,7 +149,7 @@ apply(struct qmgr *q, struct active *a, const struct outcome *o, size_t n,
 		marked |= o[i].rcpt->state == RS_DONE;
 		count(q, o[i].status);
 	}
-	if (marked)
+	if (marked && !goes_now(a))
 		durable_marks(q->durable, a);
 }
 

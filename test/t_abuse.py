@@ -118,7 +118,7 @@ def test_oversized(s):
     equal((code, "5.3.4" in text), (552, True), text)
     equal(r.ask(b"NOOP")[0], 250, "the session goes on")
     r.close()
-    equal(os.listdir(os.path.join(i.queue, "tmp")), [], "files in tmp/")
+    equal(os.listdir(os.path.join(i.queue, "new")), [], "files in new/")
     others_are_served(i)
 
 
@@ -291,8 +291,8 @@ def test_lost_connection_leaves_nothing(s):
     r.s.shutdown(socket.SHUT_RDWR)
     r.close()
     logged(i, "lost connection after DATA")
-    wait_for("an empty tmp/", lambda: not os.listdir(
-        os.path.join(i.queue, "tmp")), 10)
+    wait_for("an empty new/", lambda: not os.listdir(
+        os.path.join(i.queue, "new")), 10)
     equal(i.queue_list(), [], "the queue")
 
 

@@ -60,6 +60,8 @@ report(struct commit *c)
 		.discarded = m->discard,
 	};
 
+	/* Whoever hears of it finds nothing left of what was not committed. */
+	queue_file_abort(&m->file);
 	if (m->err.text[0] != '\0')
 		r.detail = m->err.text;
 	if (m->status == INTAKE_LINES && m->lines.bare_cr)

@@ -3,8 +3,8 @@
  *
  * One file is one message: header block, content in wire form (CRLF, not dot
  * stuffed), envelope records, one status byte per recipient, end record with
- * CRC.  Writers make it in tmp/, rename it to new/, give it the complete mode
- * and sync once.  Readers are handed (descriptor, offset, length), never a
+ * CRC.  Writers make it in new/ (or rename it to hold/), give it the complete
+ * mode and sync once.  Readers are handed (descriptor, offset, length), never a
  * path.  All functions work relative to the queue directory's descriptor. */
 #ifndef QUEUE_QUEUE_H
 #define QUEUE_QUEUE_H
@@ -96,7 +96,7 @@ bool	 queue_has_room(struct queue *q, uint64_t size);
  * Writing.
  */
 
-/* Create tmp/<new id>.  -1: *err. */
+/* Create new/<new id>, incomplete for every reader.  -1: *err. */
 int	 queue_file_new(struct queue *q, struct queue_file **out,
 	    struct error *err) MUST_USE;
 const char	*queue_file_id(const struct queue_file *f);

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing a message and making it ours.
  *
+ * It is written where it will be found, in new/: the mode tells readers that
+ * it is not complete yet.  (Another directory and a rename would say the same
+ * and cost a lock that all of a file system's renames share.)
+ *
  * Order of a commit, and what a crash after each step leaves:
- *	write everything	tmp/ID, 0600	swept later, never acknowledged
- *	rename to new/		new/ID, 0600	ignored by readers, swept later
+ *	write everything	new/ID, 0600	ignored by readers, swept later
+ *	rename if to hold/	hold/ID, 0600	the same
  *	fchmod 0700		new/ID, 0700	perhaps all of it, perhaps cut
  *						short by the crash: the head
  *						and end record tell
  *	fsync			ours
  *	close, then 250
- * One fsync is enough because the rename comes before it: ext4, xfs and btrfs
+ * One fsync is enough because the name comes before it: ext4, xfs and btrfs
  * make the name durable with the file.  After a failed write, fsync or close
  * the file is gone whatever a second attempt would say. */
 #include "queue/queue_int.h"
@@ -46,12 +50,6 @@ struct queue_file {
 	bool		 flushed;
 };
 
-static const char *
-in_tmp(const struct queue_file *f)
-{
-	return f->id;
-}
-
 int
 queue_file_new(struct queue *q, struct queue_file **out, struct error *err)
 {
@@ -60,13 +58,13 @@ queue_file_new(struct queue *q, struct queue_file **out, struct error *err)
 	f->fd = -1;
 	for (int i = 0; f->fd < 0 && i < CREATE_TRIES; i++) {
 		queue_id_make(f->id);
-		f->fd = openat(q->dirs[QUEUE_TMP], f->id, O_WRONLY | O_CREAT |
+		f->fd = openat(q->dirs[QUEUE_NEW], f->id, O_WRONLY | O_CREAT |
 		    O_EXCL | O_NOFOLLOW | O_CLOEXEC, QUEUE_MODE_WRITING);
 		if (f->fd < 0 && errno != EEXIST)
 			break;
 	}
 	if (f->fd < 0) {
-		(void)error_sys(err, "create queue file tmp/%s", f->id);
+		(void)error_sys(err, "create queue file new/%s", f->id);
 		mem_free(&f);
 		return -1;
 	}
@@ -152,7 +150,7 @@ flush(struct queue_file *f, struct error *err)
 {
 	if (f->npending > 0 &&
 	    file_write(f->fd, f->pending, f->npending) < 0)
-		return error_sys(err, "write queue file tmp/%s", in_tmp(f));
+		return error_sys(err, "write queue file new/%s", f->id);
 	f->npending = 0;
 	f->flushed = true;
 	return 0;
@@ -169,7 +167,7 @@ take(struct queue_file *f, const unsigned char *p, size_t n,
 		if (f->npending == 0 && n >= BUFFER) {
 			if (file_write(f->fd, p, n) < 0)
 				return error_sys(err,
-				    "write queue file tmp/%s", in_tmp(f));
+				    "write queue file new/%s", f->id);
 			return 0;
 		}
 		part = BUFFER - f->npending < n ? BUFFER - f->npending : n;
@@ -229,7 +227,7 @@ queue_file_abort(struct queue_file **f)
 	if (*f == NULL)
 		return;
 	(void)close((*f)->fd);
-	(void)unlinkat((*f)->q->dirs[QUEUE_TMP], (*f)->id, 0);
+	(void)unlinkat((*f)->q->dirs[QUEUE_NEW], (*f)->id, 0);
 	file_free(f);
 }
 
@@ -301,7 +299,7 @@ write_rest(struct commit *c)
 		return -1;
 	if (file_write(f->fd, tail.p, tail.len) < 0 ||
 	    (!whole && file_pwrite(f->fd, c->head, QUEUE_HEAD_SIZE, 0) < 0))
-		return error_sys(&c->err, "write queue file tmp/%s", f->id);
+		return error_sys(&c->err, "write queue file new/%s", f->id);
 	return 0;
 }
 
@@ -312,15 +310,15 @@ commit_work(void *arg)
 	struct commit		*c = arg;
 	struct queue_file	*f = c->f;
 	struct queue		*q = f->q;
-	enum queue_dir		 at = QUEUE_TMP;
+	enum queue_dir		 at = QUEUE_NEW;
 	int			 fd = f->fd;
 
 	if (c->result < 0 || (c->result = write_rest(c)) < 0)
 		goto lost;
 	c->result = -1;
-	if (queue_rename(q->dirs[QUEUE_TMP], f->id, q->dirs[c->to],
+	if (c->to != at && queue_rename(q->dirs[at], f->id, q->dirs[c->to],
 	    f->id) < 0) {
-		(void)error_sys(&c->err, "rename queue file tmp/%s", f->id);
+		(void)error_sys(&c->err, "rename queue file new/%s", f->id);
 		goto lost;
 	}
 	at = c->to;

@@ -627,19 +627,33 @@ START_TEST(async_commits)
 }
 END_TEST
 
+/* What is being written is no message yet. */
+START_TEST(half_written)
+{
+	struct queue_file	*f;
+	struct queue_msg	 m;
+
+	ck_assert_int_eq(queue_file_new(q, &f, &err), 0);
+	ck_assert_int_eq(queue_file_write(f, body, sizeof(body) - 1, &err),
+	    0);
+	ck_assert_int_eq(open_msg(queue_file_id(f), &m), QUEUE_INCOMPLETE);
+	queue_file_abort(&f);
+}
+END_TEST
+
 START_TEST(abort_leaves_nothing)
 {
 	struct queue_file	*f, *none = NULL;
 
 	ck_assert_int_eq(queue_file_new(q, &f, &err), 0);
-	ck_assert_int_eq(in_dir(QUEUE_TMP), 1);
+	ck_assert_int_eq(in_dir(QUEUE_NEW), 1);
 	queue_file_abort(&f);
 	queue_file_abort(&none);
-	ck_assert_int_eq(in_dir(QUEUE_TMP), 0);
+	ck_assert_int_eq(in_dir(QUEUE_NEW), 0);
 }
 END_TEST
 
-/* A second file under the same name in new/ must never be replaced. */
+/* A second file under the same name in hold/ must never be replaced. */
 START_TEST(no_overwriting)
 {
 	struct queue_file	*f;
@@ -648,12 +662,12 @@ START_TEST(no_overwriting)
 
 	ck_assert_int_eq(queue_file_new(q, &f, &err), 0);
 	memcpy(id, queue_file_id(f), sizeof(id));
-	fd = openat(q->dirs[QUEUE_NEW], id, O_WRONLY | O_CREAT, 0600);
+	fd = openat(q->dirs[QUEUE_HOLD], id, O_WRONLY | O_CREAT, 0600);
 	ck_assert_int_ge(fd, 0);
 	(void)close(fd);
-	ck_assert_int_eq(queue_file_commit_now(&f, &sample, false, &err), -1);
-	ck_assert_int_eq(in_dir(QUEUE_NEW), 1);
-	ck_assert_int_eq(in_dir(QUEUE_TMP), 0);
+	ck_assert_int_eq(queue_file_commit_now(&f, &sample, true, &err), -1);
+	ck_assert_int_eq(in_dir(QUEUE_HOLD), 1);
+	ck_assert_int_eq(in_dir(QUEUE_NEW), 0);
 }
 END_TEST
 
@@ -978,6 +992,7 @@ main(void)
 	tcase_add_test(t, wrong_records);
 	tcase_add_test(t, not_files);
 	tcase_add_test(t, async_commits);
+	tcase_add_test(t, half_written);
 	tcase_add_test(t, abort_leaves_nothing);
 	tcase_add_test(t, no_overwriting);
 	tcase_add_test(t, disk_full);
