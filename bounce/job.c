@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/panic.h"
 #include "codec/date.h"
+#include "intake/intake_service.h"
 #include "mail/header.h"
 #include "queue/queue.h"
 #include "sys/clock.h"
@@ -180,26 +181,15 @@ on_committed(void *arg, const struct intake_result *r)
 {
 	struct job		*j = arg;
 	const struct letter	*l = &j->letters[j->next];
-	struct queue_new	 new = { r->queue_id };
-	struct error		 err;
 
 	if (r->status != INTAKE_OK) {
 		job_end(j, false, r->detail != NULL ? r->detail : r->text);
 		return;
 	}
-	if (r->message_id != NULL && r->message_id[0] != '\0') {
-		char	*tag = mem_printf("%s/cleanup", log_name());
-
-		log_info_as(tag, "%s: message-id=%s", r->queue_id,
-		    r->message_id);
-		mem_free(&tag);
-	}
+	intake_service_log(r);
 	log_info("%s: %s: %s", j->id, l->log_name, r->queue_id);
-	/* qmgr finds it by itself if it cannot be told now. */
-	if (!r->held && !r->discarded && ipc_client_send(j->b->qmgr,
-	    &queue_new_desc, &new, &err) < 0)
-		log_warn("%s: cannot tell the queue manager: %s",
-		    r->queue_id, err.text);
+	if (!r->held && !r->discarded)
+		intake_service_announce(j->b->qmgr, r->queue_id);
 	if (j->notice_id[0] == '\0')
 		memcpy(j->notice_id, r->queue_id, strlen(r->queue_id));
 	j->next++;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bounce/bounce.h"
 
+#include "intake/intake_service.h"
 #include "route/route.h"
 #include "sys/loop.h"
 
@@ -34,33 +35,16 @@ static const struct ipc_handler handlers[] = {
 	{ &queue_notice_desc, job_begin },
 };
 
-static void
-wake(void *arg)
-{
-	struct bounce	*b = arg;
-
-	if (b->intake != NULL)
-		intake_wake(b->intake);
-}
-
 static int
 open_tables(struct daemon *d, struct error *err)
 {
 	struct bounce	*b = arena_alloc(daemon_arena(d), sizeof(*b));
-	struct map_env	*env = arena_alloc(daemon_arena(d), sizeof(*env));
 
 	daemon_set_state(d, b);
 	b->d = d;
 	b->conf = daemon_params(d);
 	b->common = daemon_common(d);
-	*env = (struct map_env){
-		.default_type = b->common->default_database_type,
-		.wake = wake, .arg = b,
-	};
-	if (route_open(daemon_conf(d), env, &b->route, err) < 0)
-		return -1;
-	return intake_open(daemon_conf(d), b->common, b->route, env,
-	    &b->intake, err);
+	return intake_service_open(d, &b->route, &b->intake, err);
 }
 
 static int

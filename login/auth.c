@@ -96,6 +96,18 @@ note_user(struct conn *c, const char *user)
 		(void)snprintf(c->user, sizeof(c->user), "%s", user);
 }
 
+/* RFC 3501 7.5 and RFC 5034 4 say the same. */
+static void
+challenge(struct conn *c, struct slice data)
+{
+	struct buf	*out = stream_out(c->stream);
+
+	buf_adds(out, "+ ");
+	base64_put(out, data);
+	buf_adds(out, "\r\n");
+	stream_flush(c->stream);
+}
+
 static void
 stepped(void *arg, void *reply, const char *why)
 {
@@ -113,7 +125,7 @@ stepped(void *arg, void *reply, const char *why)
 	if (s != NULL && status == AUTH_MORE) {
 		c->exchange = s->exchange;
 		c->state = CONN_RESPONSE;
-		c->lg->proto->challenge(c, s->challenge);
+		challenge(c, s->challenge);
 		conn_run(c);
 	} else if (s != NULL && status == AUTH_OK && s->cookie != NULL &&
 	    s->challenge.len > 0) {
@@ -122,7 +134,7 @@ stepped(void *arg, void *reply, const char *why)
 		 * and RFC 5034 4 know no data in the success reply. */
 		(void)snprintf(c->won, sizeof(c->won), "%s", s->cookie);
 		c->state = CONN_RESPONSE;
-		c->lg->proto->challenge(c, s->challenge);
+		challenge(c, s->challenge);
 		conn_run(c);
 	} else if (s != NULL && status == AUTH_OK && s->cookie != NULL) {
 		handoff_begin(c, s->cookie);

@@ -46,17 +46,6 @@ bye(struct conn *c, const char *why)
 }
 
 static void
-challenge(struct conn *c, struct slice data)
-{
-	struct buf	*out = stream_out(c->stream);
-
-	buf_adds(out, "+ ");
-	base64_put(out, data);
-	buf_adds(out, "\r\n");
-	stream_flush(c->stream);
-}
-
-static void
 failed(struct conn *c, enum auth_status status)
 {
 	reply(c, status == AUTH_FAILED ?
@@ -329,7 +318,6 @@ const struct login_proto login_imap = {
 	.session = "imap-session",
 	.greet = greet,
 	.input = input,
-	.challenge = challenge,
 	.failed = failed,
 	.cancelled = cancelled,
 	.bye = bye,

@@ -50,9 +50,6 @@ struct login_proto {
 	 * stream_out(c->stream). */
 	void	(*input)(struct conn *c);
 
-	/* Send a challenge; the next line is the response. */
-	void	(*challenge)(struct conn *c, struct slice data);
-
 	/* The attempt is over, and failed. */
 	void	(*failed)(struct conn *c, enum auth_status status);
 

@@ -28,17 +28,6 @@ bye(struct conn *c, const char *why)
 	stream_flush(c->stream);
 }
 
-static void
-challenge(struct conn *c, struct slice data)
-{
-	struct buf	*out = stream_out(c->stream);
-
-	buf_adds(out, "+ ");
-	base64_put(out, data);
-	buf_adds(out, "\r\n");
-	stream_flush(c->stream);
-}
-
 /* RFC 3206, RFC 2449 8.1.1 */
 static void
 failed(struct conn *c, enum auth_status status)
@@ -244,7 +233,6 @@ const struct login_proto login_pop3 = {
 	.session = "pop3-session",
 	.greet = greet,
 	.input = input,
-	.challenge = challenge,
 	.failed = failed,
 	.cancelled = cancelled,
 	.bye = bye,

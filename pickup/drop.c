@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "intake/intake_service.h"
 #include "queue/maildrop.h"
 #include "sys/clock.h"
 #include "sys/file.h"
@@ -215,7 +216,7 @@ on_committed(void *arg, const struct intake_result *r)
 
 	if (r->status == INTAKE_OK) {
 		log_start(d, r->queue_id);
-		log_message_id(r);
+		intake_service_log(r);
 		remove_file(d);
 		if (!r->held && !r->discarded)
 			tell_qmgr(d->p, r->queue_id);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "intake/intake_service.h"
 #include "sys/file.h"
 #include "sys/log.h"
 #include "sys/loop.h"
@@ -37,7 +38,7 @@ on_committed(void *arg, const struct intake_result *r)
 	struct pickup	*p = f->p;
 
 	if (r->status == INTAKE_OK) {
-		log_message_id(r);
+		intake_service_log(r);
 		if (!r->held && !r->discarded)
 			tell_qmgr(p, r->queue_id);
 		answer(p, f->req, r->queue_id, NULL);

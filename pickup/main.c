@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pickup/pickup.h"
 
-#include "base/mem.h"
+#include "intake/intake_service.h"
 #include "route/route.h"
-#include "sys/log.h"
 #include "sys/loop.h"
 
 static const struct daemon_conf_part parts[] = {
@@ -18,54 +17,19 @@ static const struct ipc_handler handlers[] = {
 void
 tell_qmgr(struct pickup *p, const char *id)
 {
-	struct queue_new	 new = { id };
-	struct error		 err;
-
-	/* qmgr finds it by itself if it cannot be told now. */
-	if (ipc_client_send(p->qmgr, &queue_new_desc, &new, &err) < 0)
-		log_warn("%s: cannot tell the queue manager: %s", id,
-		    err.text);
+	intake_service_announce(p->qmgr, id);
 	daemon_count(p->d, COUNT_MESSAGES, 1);
-}
-
-void
-log_message_id(const struct intake_result *r)
-{
-	char	*tag;
-
-	if (r->message_id == NULL || r->message_id[0] == '\0')
-		return;
-	tag = mem_printf("%s/cleanup", log_name());
-	log_info_as(tag, "%s: message-id=%s", r->queue_id, r->message_id);
-	mem_free(&tag);
-}
-
-static void
-wake(void *arg)
-{
-	struct pickup	*p = arg;
-
-	if (p->intake != NULL)
-		intake_wake(p->intake);
 }
 
 static int
 open_tables(struct daemon *d, struct error *err)
 {
 	struct pickup	*p = arena_alloc(daemon_arena(d), sizeof(*p));
-	struct map_env	*env = arena_alloc(daemon_arena(d), sizeof(*env));
 
 	daemon_set_state(d, p);
 	p->d = d;
 	p->common = daemon_common(d);
-	*env = (struct map_env){
-		.default_type = p->common->default_database_type,
-		.wake = wake, .arg = p,
-	};
-	if (route_open(daemon_conf(d), env, &p->route, err) < 0)
-		return -1;
-	return intake_open(daemon_conf(d), p->common, p->route, env,
-	    &p->intake, err);
+	return intake_service_open(d, &p->route, &p->intake, err);
 }
 
 static void

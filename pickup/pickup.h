@@ -63,7 +63,6 @@ int	 refuse(struct pickup *p, const struct submission *s, const char *dsn,
 
 /* main.c: what follows a commit. */
 void	 tell_qmgr(struct pickup *p, const char *id);
-void	 log_message_id(const struct intake_result *r);
 
 /* content.c: the content records from at on, in pieces; write returns false to
  * stop.  -1: the file is not what its envelope promised, *err. */

@@ -5,6 +5,7 @@
  * of it hangs off conn->tx. */
 #include "base/mem.h"
 #include "base/panic.h"
+#include "intake/intake_service.h"
 #include "ipc/deliver_msg.h"
 #include "ipc/queue_msg.h"
 #include "smtpd/smtpd.h"
@@ -180,17 +181,11 @@ tx_content(struct conn *c)
 static void
 tell_qmgr(struct smtpd *s, const struct intake_result *r)
 {
-	struct queue_new	q = { .queue_id = r->queue_id };
-	struct error		err;
-
 	if (r->status != INTAKE_OK || r->held || r->discarded)
 		return;
 	daemon_count(s->d, COUNT_MESSAGES, 1);
 	daemon_count(s->d, COUNT_BYTES, r->size);
-	/* It is durable in new/; qmgr finds it there if it is away now. */
-	if (ipc_client_send(s->qmgr, &queue_new_desc, &q, &err) < 0)
-		log_warn("%s: queue manager not told: %s", r->queue_id,
-		    err.text);
+	intake_service_announce(s->qmgr, r->queue_id);
 }
 
 static void
@@ -222,12 +217,8 @@ committed(void *arg, const struct intake_result *r)
 {
 	struct commit	*t = arg;
 	struct smtpd	*s = t->s;
-	char		 tag[128];
 
-	(void)snprintf(tag, sizeof(tag), "%s/cleanup", log_name());
-	if (r->message_id[0] != '\0')
-		log_info_as(tag, "%s: message-id=%s", r->queue_id,
-		    r->message_id);
+	intake_service_log(r);
 	if (r->detail != NULL)
 		log_warn("%s: %s", r->queue_id, r->detail);
 	if (r->status == INTAKE_HOPS || r->status == INTAKE_SIZE ||

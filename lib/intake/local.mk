@@ -6,6 +6,8 @@ noinst_LIBRARIES += %D%/libintake.a
 	%D%/intake.c \
 	%D%/intake.h \
 	%D%/intake_int.h \
+	%D%/intake_service.c \
+	%D%/intake_service.h \
 	%D%/lines.c \
 	%D%/lines.h \
 	%D%/params.c \
