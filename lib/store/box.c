@@ -388,7 +388,11 @@ box_close(struct box *b)
 int
 box_refresh(struct box *b, struct error *err)
 {
-	if (log_replaced(&b->log)) {
+	int	r = log_replaced(&b->log, err);
+
+	if (r < 0)
+		return -1;
+	if (r > 0) {
 		b->reloaded = true;
 		return box_load(b, err);
 	}
@@ -481,11 +485,13 @@ box_begin(struct box *b, struct error *err)
 				return -1;
 			continue;
 		}
-		if (box_refresh(b, err) < 0 || (r = mend_tail(b, err)) < 0) {
+		if (box_refresh(b, err) < 0 ||
+		    (b->log.locked && (r = mend_tail(b, err)) < 0)) {
 			log_unlock(&b->log);
 			return -1;
 		}
-		if (r > 0)
+		/* Loading again gives up the lock. */
+		if (r > 0 || !b->log.locked)
 			continue;
 		b->before = b->totals;
 		b->totals.modseq++;

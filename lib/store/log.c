@@ -115,23 +115,29 @@ log_close(struct log *l)
 	l->locked = false;
 }
 
-bool
-log_replaced(const struct log *l)
+int
+log_replaced(const struct log *l, struct error *err)
 {
 	struct stat	st;
 
-	return fstatat(l->dirfd, LOG_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    st.st_ino != l->ino || st.st_dev != l->dev;
+	if (fstatat(l->dirfd, LOG_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 1 : error_sys(err, "stat %s",
+		    LOG_FILE);
+	return st.st_ino != l->ino || st.st_dev != l->dev;
 }
 
 int
 log_lock(struct log *l, struct error *err)
 {
+	int	r;
+
+	if (l->fd < 0)		/* could not be read the last time */
+		return 1;
 	if (file_lock(l->fd, true, true) < 0)
 		return error_sys(err, "lock %s", LOG_FILE);
-	if (log_replaced(l)) {
+	if ((r = log_replaced(l, err)) != 0) {
 		file_unlock(l->fd);
-		return 1;
+		return r;
 	}
 	l->locked = true;
 	return 0;

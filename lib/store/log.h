@@ -127,8 +127,8 @@ enum log_open	 log_attach(struct log *l, int dirfd, struct error *err)
 		    MUST_USE;
 void	 log_close(struct log *l);
 
-/* Has the file been replaced? */
-bool	 log_replaced(const struct log *l);
+/* Has the file been replaced?  1: yes, 0: no, -1: the system cannot say. */
+int	 log_replaced(const struct log *l, struct error *err) MUST_USE;
 
 /* Exclusive lock.  1: the log was replaced meanwhile (not locked; open
  * again), 0: locked, -1: error. */

@@ -375,7 +375,7 @@ export_uidlist(struct box *b, uint32_t uidnext)
 {
 	if (log_lock(&b->log, NULL) != 0)
 		return;		/* whoever replaced it writes the list */
-	if (box_refresh(b, NULL) == 0)
+	if (box_refresh(b, NULL) == 0 && b->log.locked)
 		(void)!uidlist_write(b, b->totals.uidnext > uidnext ?
 		    b->totals.uidnext : uidnext, NULL);
 	log_unlock(&b->log);
@@ -525,7 +525,8 @@ rebuild_compact(struct box *b, struct error *err)
 	if (lock < 0)
 		return 0;
 	r = log_lock(&b->log, err);
-	if (r != 0 || box_refresh(b, err) < 0 || log_has_tail(&b->log)) {
+	if (r != 0 || box_refresh(b, err) < 0 || !b->log.locked ||
+	    log_has_tail(&b->log)) {
 		log_unlock(&b->log);
 		close(lock);
 		return r < 0 ? -1 : 0;

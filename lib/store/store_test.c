@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "store/box.h"
 #include "store/store.h"
 #include "store/view.h"
 #include "sys/clock.h"
@@ -1017,6 +1018,33 @@ END_TEST
 
 /* ENVELOPE, BODYSTRUCTURE and the rest come from the log alone: with the files
  * out of reach everything is still there. */
+/* A directory that cannot be looked at for a moment: an error, not another
+ * log, and nobody goes on without the lock. */
+START_TEST(directory_fails)
+{
+	struct box	 b;
+	int		 fd;
+
+	ck_assert_int_eq(box_open(&b, maildir, "host", false, &err), 0);
+	fd = b.log.dirfd;
+	b.log.dirfd = -1;
+	ck_assert_int_eq(log_replaced(&b.log, &err), -1);
+	ck_assert_int_eq(box_refresh(&b, &err), -1);
+	ck_assert_int_eq(box_begin(&b, &err), -1);
+	ck_assert(!b.in_tx && !b.log.locked);
+	b.log.dirfd = fd;
+	ck_assert_int_eq(box_begin(&b, &err), 0);
+	ck_assert(b.log.locked);
+	box_abort(&b);
+	/* One that could not be opened is opened when it can. */
+	log_close(&b.log);
+	ck_assert_int_eq(box_begin(&b, &err), 0);
+	ck_assert(b.log.locked);
+	box_abort(&b);
+	box_close(&b);
+}
+END_TEST
+
 START_TEST(no_file_opened)
 {
 	enum { N = 10000 };
@@ -1158,6 +1186,7 @@ main(void)
 	tcase_add_test(t, stress);
 	tcase_add_test(t, killed);
 	tcase_add_test(t, damaged);
+	tcase_add_test(t, directory_fails);
 	tcase_add_test(t, no_file_opened);
 	tcase_add_test(t, tree);
 	srunner_run_all(r, CK_ENV);

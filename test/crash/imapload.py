@@ -19,7 +19,7 @@ class ImapLoad(threading.Thread):
         self.unsure = set()		# EXPUNGE without an answer
         self.seen = {}			# (validity, uid): mid
         self.problems = []
-        self.expunges = self.looks = 0
+        self.expunges = self.looks = self.turns = 0
 
     def connect(self):
         context = ssl.create_default_context(cafile=self.s.i.ca)
@@ -126,6 +126,13 @@ class ImapLoad(threading.Thread):
                 self.problems.append("altered: %s" % mid)
             elif len(copies) > 1:
                 self.problems.append("%s twice" % mid)
+
+    def forgive(self):
+        """Begin again in a mailbox of its own."""
+        self.problems = []
+        self.stored, self.gone, self.unsure = {}, set(), set()
+        self.turns += 1
+        self.box = "Kept%d" % self.turns
 
     def finish(self):
         self.stopping.set()
