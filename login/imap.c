@@ -301,6 +301,11 @@ input(struct conn *c)
 		stream_take(c->stream, before - in.len);
 		switch (r) {
 		case IMAP_TAKE_MORE:
+			/* Nobody needs to see where this ends. */
+			if (c->frame.error != NULL &&
+			    c->frame.line_bytes >= c->frame.line_max)
+				conn_end(c, "Command line is too long.",
+				    "Disconnected: Too long command line");
 			return;
 		case IMAP_TAKE_LITERAL:
 			if (!on_literal(c))
