@@ -30,6 +30,7 @@ struct syncer {
 	struct list	 todo, finished;	/* struct job; under lock */
 	int		 idle;		/* threads that wait; under lock */
 	bool		 stop;		/* under lock */
+	bool		 told;		/* the loop will come; under lock */
 	pthread_t	*threads;
 	int		 nthreads, limit;
 	size_t		 pending;	/* the loop's own count */
@@ -37,13 +38,16 @@ struct syncer {
 	struct loop_fd	*watch;
 };
 
+/* Without a word from us the loop would sleep over what has finished, for
+ * good: so a failure is tried again now, and once more with the next job. */
 static void
 tell_loop(struct syncer *s)
 {
 	uint64_t	one = 1;
 
-	while (write(s->event, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
+	for (int tries = 0; tries < 100 && !s->told; tries++)
+		s->told = write(s->event, &one, sizeof(one)) ==
+		    (ssize_t)sizeof(one) || errno == EAGAIN;
 }
 
 static void *
@@ -52,7 +56,6 @@ thread_main(void *arg)
 	struct syncer	*s = arg;
 	struct list	*link;
 	struct job	*j;
-	bool		 first;
 
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
@@ -67,10 +70,8 @@ thread_main(void *arg)
 		j = LIST_ENTRY(link, struct job, link);
 		j->work(j->arg);
 		pthread_mutex_lock(&s->lock);
-		first = list_empty(&s->finished);
 		list_put_last(&s->finished, &j->link);
-		if (first)
-			tell_loop(s);
+		tell_loop(s);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return NULL;
@@ -85,6 +86,7 @@ run_finished(struct syncer *s)
 
 	list_init(&batch);
 	pthread_mutex_lock(&s->lock);
+	s->told = false;
 	while ((link = list_take(&s->finished)) != NULL)
 		list_put_last(&batch, link);
 	pthread_mutex_unlock(&s->lock);

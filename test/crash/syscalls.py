@@ -172,7 +172,8 @@ class Actions:
             self.connected()
         else:
             before = len(self.s.ledger.acked)
-            for _ in range(50):
+            end = time.monotonic() + 60
+            while time.monotonic() < end:
                 getattr(self, name)()
                 if len(self.s.ledger.acked) > before:
                     self.settled()
@@ -186,7 +187,8 @@ class Actions:
 
 # What once lost something; the short form tries these always.
 FOUND = {
-    "to_maildir": [("qmgr", "newfstatat", 1, "EIO")],
+    "to_maildir": [("qmgr", "newfstatat", 1, "EIO"),
+                   ("smtpd", "write", 1, "EIO")],
     "append": [("imapd", "newfstatat", 6, "EIO")],
     "expunge": [("imapd", "newfstatat", 2, "EIO")],
 }
