@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIGKILL at random times, half of them at any daemon, a quarter at qmgr, a
 quarter at the whole tree, which is then started as always."""
+import os
 import time
 
 from system import Failed, System
 
 # From the effect to its mark, and from the death of qmgr to the end of what
 # agents had begun, on a busy machine.
-BEFORE, AFTER = 0.3, 1.0
+SLOW = float(os.environ.get("POSTHOUSE_SLOW", "1"))
+BEFORE, AFTER = 0.3 * SLOW, 1.0 * SLOW
+
 
 def one_kill(s):
     what = s.random.random()
