@@ -243,8 +243,10 @@ take_custody(struct qmgr *q, struct msg *m)
 }
 
 /* An earlier queue manager that ends, or an agent of one that was killed, may
- * still be at this message: the lock belongs to the open file that was passed
- * to the agent, and lasts until the last of them is done with it. */
+ * still be at this message.  Who works on it holds a shared lock through the
+ * read-only descriptor that agents are given: such a lock belongs to the open
+ * file and lasts until the last of them has closed it.  Our own descriptor
+ * only asks. */
 static bool
 lock_or_wait(struct qmgr *q, struct active *a)
 {
@@ -252,7 +254,9 @@ lock_or_wait(struct qmgr *q, struct active *a)
 	unsigned int	 attempts;
 	usec_t		 due, now = clock_wall();
 
-	if (file_lock(a->file.fd, true, false) < 0) {
+	if (file_lock(a->file.fd, true, false) < 0 ||
+	    file_unlock(a->file.fd) < 0 ||
+	    file_lock(a->file.content_fd, false, false) < 0) {
 		m->was_locked = true;
 		msg_wait_until(q, m, now + LOCKED_AGAIN);
 		return false;

@@ -7,7 +7,9 @@ import smtplib
 import threading
 import time
 
-from scenario import check, equal, inbox, message, wait_for, wait_inbox
+from peers import SlowServer
+from scenario import (check, equal, inbox, message, send, wait_for,
+                      wait_inbox)
 from pairs import pair
 
 VICTIMS = ("smtpd", "qmgr", "smtp-client", "local-delivery", "resolver",
@@ -98,3 +100,27 @@ def test_nothing_acknowledged_is_lost(s):
             user, len(acked), len(got), len(got) - len(acked)))
     wait_for("service", lambda: a.answers("smtp") and a.answers("imaps"), 30)
     inbox(a, local_to)
+
+
+def test_no_second_agent_after_a_kill_of_qmgr(s):
+    """qmgr is killed while an agent is in the middle of a delivery: the next
+    one waits until that agent has let go of the message."""
+    far = s.address()
+    slow = SlowServer(far)
+    d = s.dns(["far MX 10 mx.far", "mx.far A " + far])
+    i = s.posthouse("a", main={"smtp_tcp_port": str(slow.port),
+                               "minimal_backoff_time": "1s",
+                               "maximal_backoff_time": "2s", **d.main_cf()})
+    alice, bob = (a["user"] for a in i.accounts)
+    send(i, alice, "x@far.ph.example", service="submission")
+    wait_for("the slow server", lambda: slow.received, 30)
+    for pid in processes(i, "qmgr"):
+        os.kill(pid, signal.SIGKILL)
+    # The next one is at work, and has looked at the slow message, too.
+    for n in range(3):
+        send(i, alice, bob, service="submission")
+        wait_inbox(i, bob, n + 1, 30)
+        time.sleep(1)
+    equal(len(slow.received), 1, "agents at the slow server")
+    slow.release.set()
+    i.wait_queue_empty(30)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`posthouse reload` under load drops no session and refuses nobody."""
-import socket
 import threading
 import time
 
+from peers import SlowServer
 from scenario import (Raw, check, equal, imap, message, pop, send, smtp,
                       wait_for, wait_inbox)
 
@@ -101,47 +101,6 @@ def test_bad_configuration_is_refused(s):
     time.sleep(0)
     with smtp(i) as c:
         equal(c.noop()[0], 250, "service goes on")
-
-
-class SlowServer(threading.Thread):
-    """Takes messages and answers the final dot only when it is told to."""
-
-    def __init__(self, host):
-        super().__init__(daemon=True)
-        self.listener = socket.socket()
-        self.listener.bind((host, 0))
-        self.listener.listen(20)
-        self.port = self.listener.getsockname()[1]
-        self.received, self.release = [], threading.Event()
-        self.start()
-
-    def run(self):
-        while True:
-            try:
-                c, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(c,),
-                             daemon=True).start()
-
-    def serve(self, c):
-        f = c.makefile("rwb", 0)
-        f.write(b"220 slow ESMTP\r\n")
-        for line in f:
-            verb = line[:4].upper()
-            if verb == b"DATA":
-                f.write(b"354 go\r\n")
-                text = b""
-                while not text.endswith(b"\r\n.\r\n"):
-                    text += f.readline()
-                self.received.append(text)
-                self.release.wait(60)
-                f.write(b"250 2.0.0 Ok\r\n")
-            elif verb == b"QUIT":
-                f.write(b"221 Bye\r\n")
-                return
-            else:
-                f.write(b"250 Ok\r\n")
 
 
 def test_reload_during_a_slow_delivery(s):
