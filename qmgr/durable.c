@@ -20,6 +20,7 @@ struct durable {
 	struct qmgr		*q;
 	struct loop_timer	*timer;
 	struct batch		*open;		/* being filled; NULL */
+	uint64_t		 batches;	/* the number of the open one */
 	bool			 armed;
 };
 
@@ -83,6 +84,7 @@ batch(struct durable *d)
 	if (d->open == NULL) {
 		d->open = mem_new(1, sizeof(*d->open));
 		d->open->q = d->q;
+		d->batches++;
 	}
 	if (!d->armed) {
 		d->armed = true;
@@ -102,13 +104,18 @@ durable_new(struct qmgr *q)
 }
 
 void
-durable_marks(struct durable *d, const struct active *a)
+durable_marks(struct durable *d, struct active *a)
 {
 	struct batch	*b = batch(d);
-	int		 fd = fcntl(a->file.fd, F_DUPFD_CLOEXEC, 3);
+	int		 fd;
 
+	/* One sync is enough for all sites of a message. */
+	if (a->marks_batch == d->batches)
+		return;
+	fd = fcntl(a->file.fd, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
 		return;
+	a->marks_batch = d->batches;
 	b->fds[b->n++] = fd;
 	if (b->n == BATCH_MAX)
 		send_batch(d);

@@ -95,6 +95,7 @@ struct active {
 	bool		 crashed;	/* an agent died: try again soon */
 	bool		 finishing;	/* a notice is being written */
 	bool		 has_log;	/* the delivery log may owe a notice */
+	uint64_t	 marks_batch;	/* durable.c: has our descriptor */
 	struct list	 link;		/* waiting for tables (ROUTE_WAIT) */
 };
 
@@ -252,7 +253,7 @@ void	 settle_verdict(struct qmgr *q, struct active *a, struct rcpt **r,
 
 /* durable.c: marks and removals reach the disk within a second. */
 struct durable	*durable_new(struct qmgr *q);
-void	 durable_marks(struct durable *d, const struct active *a);
+void	 durable_marks(struct durable *d, struct active *a);
 void	 durable_removal(struct durable *d);
 void	 durable_flush(struct durable *d);	/* now, for a stop */
 
