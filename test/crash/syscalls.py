@@ -232,9 +232,14 @@ def one(s, actions, name, program, inject):
 def check(s, actions, what, full):
     s.event()
     actions.settled()
-    arrived = Arrived(s.peer, s.maildirs())
-    missing = [k for k in s.ledger.acked
-               if k not in arrived.copies and k not in arrived.notices]
+    end = time.monotonic() + 20
+    while True:		# the list of the queue may have met the fault
+        arrived = Arrived(s.peer, s.maildirs())
+        missing = [k for k in s.ledger.acked
+                   if k not in arrived.copies and k not in arrived.notices]
+        if not missing or time.monotonic() > end:
+            break
+        time.sleep(0.3)
     altered = [k for k, c in arrived.copies.items()
                if any(sha != s.ledger.sent.get(k[0]) for sha, _ in c)]
     if full:
