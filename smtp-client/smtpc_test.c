@@ -642,9 +642,9 @@ static const struct scenario	scenarios[] = {
 	    ">550 5.1.1 a\n>450 4.2.0 b\nX\n", .results = ALL_REFUSED },
 	{ .label = "all refused, DATA accepted; next message", .repeat = 2,
 	  .options = { "smtp_connection_cache_on_demand=yes",
-	    "smtp_connection_cache_time_limit=1s" },
+	    "smtp_connection_cache_time_limit=3s" },
 	  .script = HELLO "<MAIL\n<RCPT\n<DATA\n>250 ok\n>550 no\n"
-	    ">354 go\n<.\n>554 nobody\n"
+	    ">354 go\n<.\n>554 nobody\nR\n"
 	    "<MAIL\n<RCPT\n<DATA\n>250 ok\n>250 ok\n>354 go\nD\n"
 	    ">250 2\n" BYE,
 	  .results = "10 bounced 5.0.0 " SAID("550 no", "RCPT TO")
