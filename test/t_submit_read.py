@@ -250,8 +250,7 @@ def test_fetchmail_collects(s):
 def test_ipv6(s):
     """The same over ::1."""
     i = s.posthouse(more_hosts=["::1"], start=False)
-    for name in i.ports:
-        i.ports[name] = instance.free_port("::1")
+    i.ports.update(zip(i.ports, instance.free_ports("::1", len(i.ports))))
     i.write_config(os.path.join(i.tls, "chain.pem"))
     i.start()
     alice = i.accounts[0]["user"]

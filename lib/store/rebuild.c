@@ -369,16 +369,25 @@ mask_keywords(struct making *k)
 
 /* The new log was there for others to use before we came here: what they
  * appended, they could not add to a list that was still to be written.  So
- * look again, and keep them out until it is. */
+ * look again, and keep them out until it is.  The list needs all records, also
+ * where a delivery that loads none has made the log. */
 static void
 export_uidlist(struct box *b, uint32_t uidnext)
 {
-	if (log_lock(&b->log, NULL) != 0)
-		return;		/* whoever replaced it writes the list */
-	if (box_refresh(b, NULL) == 0 && b->log.locked)
-		(void)!uidlist_write(b, b->totals.uidnext > uidnext ?
-		    b->totals.uidnext : uidnext, NULL);
-	log_unlock(&b->log);
+	bool	light = b->light;
+
+	b->light = false;
+	/* If it was replaced meanwhile, whoever did that writes the list. */
+	if ((!light || box_load(b, NULL) == 0) &&
+	    log_lock(&b->log, NULL) == 0) {
+		if (box_refresh(b, NULL) == 0)
+			(void)!uidlist_write(b, b->totals.uidnext > uidnext ?
+			    b->totals.uidnext : uidnext, NULL);
+		log_unlock(&b->log);
+	}
+	b->light = light;
+	if (light)
+		(void)!box_load(b, NULL);
 }
 
 /* The directory is locked; nobody else makes a log now. */

@@ -610,13 +610,13 @@ static uint32_t
 uid_by_number[100];
 
 static void
-note_uids(bool check)
+note_uids(bool check, uint32_t count)
 {
 	struct view	*v = open_view("INBOX");
 	struct arena	*a = arena_new();
 
-	ck_assert_uint_eq(view_count(v), 12);
-	for (uint32_t seq = 1; seq <= 12; seq++) {
+	ck_assert_uint_eq(view_count(v), count);
+	for (uint32_t seq = 1; seq <= count; seq++) {
 		struct envelope	e;
 		unsigned int	n;
 
@@ -625,7 +625,7 @@ note_uids(bool check)
 		    (const char *)e.subject.p + 7, e.subject.len - 7), NULL,
 		    10);
 		ck_assert_uint_lt(n, 100);
-		if (check)
+		if (check && uid_by_number[n] != 0)
 			ck_assert_uint_eq(uid_by_number[n], view_uid(v, seq));
 		uid_by_number[n] = view_uid(v, seq);
 	}
@@ -650,12 +650,18 @@ START_TEST(first_of_many)
 		ck_assert(waitpid(pids[who], &status, 0) == pids[who]);
 		ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	}
-	note_uids(false);
-	(void)unlink(arena_printf(mem, "%s/posthouse.index", maildir));
-	ck_assert(unlink(arena_printf(mem, "%s/posthouse.log", maildir)) == 0);
-	close_store();
-	open_store();
-	note_uids(true);
+	note_uids(false, 12);
+	/* Twice: the first time a delivery meets the loss. */
+	for (int k = 0; k < 2; k++) {
+		(void)unlink(arena_printf(mem, "%s/posthouse.index", maildir));
+		ck_assert(unlink(arena_printf(mem, "%s/posthouse.log",
+		    maildir)) == 0);
+		close_store();
+		open_store();
+		if (k == 0)
+			(void)deliver(50);
+		note_uids(true, 13);
+	}
 }
 END_TEST
 

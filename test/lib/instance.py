@@ -59,6 +59,21 @@ def free_port(host="127.0.0.1"):
         return s.getsockname()[1]
 
 
+def free_ports(host, n):
+    """n free ports, no two the same: all are held until the last is found."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    held = []
+    try:
+        for _ in range(n):
+            s = socket.socket(family, socket.SOCK_STREAM)
+            s.bind((host, 0))
+            held.append(s)
+        return [s.getsockname()[1] for s in held]
+    finally:
+        for s in held:
+            s.close()
+
+
 reserved = []
 
 
@@ -81,7 +96,7 @@ def choose_ports(host):
         if all(port_is_free(host, p) for p in ports.values()) and \
                 reserve(offset):
             return ports
-    return {n: free_port(host) for n in SERVICES}
+    return dict(zip(SERVICES, free_ports(host, len(SERVICES))))
 
 
 def run(args, **kw):

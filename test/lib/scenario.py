@@ -61,8 +61,12 @@ class Scenario:
         kw.setdefault("domains", ["%s.%s" % (name, dns.ZONE)])
         kw.setdefault("myhostname", "mx.%s.%s" % (name, dns.ZONE))
         host = kw.pop("host", None) or self.address()
-        ports = {n: instance.free_port(host) for n in instance.SERVICES}
-        ports.update(kw.pop("ports", {}))
+        given = kw.pop("ports", {})
+        free = [p for p in instance.free_ports(
+            host, len(instance.SERVICES) + len(given))
+            if p not in given.values()]
+        ports = dict(zip(instance.SERVICES, free))
+        ports.update(given)
         i = instance.Instance(os.path.join(self.dir, name), PREFIX, host,
                               ports, **kw)
         self.things.append(i)
