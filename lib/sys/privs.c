@@ -28,6 +28,7 @@
 #define LL_MAKE_DIR	(1ull << 7)
 #define LL_MAKE_REG	(1ull << 8)
 #define LL_MAKE_SOCK	(1ull << 9)
+#define LL_MAKE_FIFO	(1ull << 10)
 #define LL_MAKE_SYM	(1ull << 12)
 #define LL_ALL_V1	((1ull << 13) - 1)
 #define LL_REFER	(1ull << 13)	/* version 2 */
@@ -159,8 +160,9 @@ rights(unsigned int allow)
 		    LL_MAKE_SYM | LL_MAKE_SOCK;
 	/* A rename needs to remove here and to make there. */
 	if ((allow & PRIVS_RENAME) != 0)
+		/* Whatever lies there can be moved aside. */
 		r |= LL_REMOVE_FILE | LL_REMOVE_DIR | LL_REFER | LL_MAKE_REG |
-		    LL_MAKE_DIR;
+		    LL_MAKE_DIR | LL_MAKE_SYM | LL_MAKE_FIFO | LL_MAKE_SOCK;
 	return r;
 }
 
