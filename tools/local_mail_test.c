@@ -487,7 +487,8 @@ START_TEST(hostile_maildrop)
 	for (int i = 0; i < PATIENCE && list(QUEUE_CORRUPT) < 4; i++)
 		(void)usleep(1000);
 	ck_assert_uint_eq(names.n, 4);
-	for (int i = 0; i < PATIENCE && in_maildrop() > 100; i++)
+	for (int i = 0; i < PATIENCE && in_maildrop() > strlen("UNREADY\n");
+	    i++)
 		(void)usleep(1000);
 	ck_assert_int_eq(RUN("", &out,
 	    S("../../../../../../../../bin/ls"),
