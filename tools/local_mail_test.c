@@ -24,7 +24,7 @@
 #include "sys/loop.h"
 #include "sys/sock.h"
 
-#define PATIENCE	10000		/* steps of a millisecond */
+#define PATIENCE	60000		/* steps of a millisecond */
 
 static char		 build[256], top[64], spool[80];
 static struct queue	*q;
@@ -625,12 +625,12 @@ ask(const char *socket, const struct ipc_desc *d, const void *msg,
 	struct call	 c = { .loop = loop_new() };
 
 	/* The daemon may be on its way to listen. */
-	for (int i = 0; c.c == NULL && i < 200; i++)
+	for (int i = 0; c.c == NULL && i < 1200; i++)
 		if (ipc_connect(c.loop, arena_printf(a, "%s/%s", spool,
 		    socket), &none, NULL, &c.c, &err) < 0)
 			loop_once(c.loop, MSECS(50));
 	ck_assert_msg(c.c != NULL, "%s", err.text);
-	ck_assert_uint_ne(ipc_call(c.c, d, msg, rd, SECS(20), done, &c, &err),
+	ck_assert_uint_ne(ipc_call(c.c, d, msg, rd, SECS(60), done, &c, &err),
 	    0);
 	while (!c.done)
 		loop_once(c.loop, SECS(1));

@@ -291,14 +291,14 @@ wait_for(int fd, short what)
 {
 	struct pollfd	p = { .fd = fd, .events = what };
 
-	ck_assert_int_eq(poll(&p, 1, 5000), 1);
+	ck_assert_int_eq(poll(&p, 1, 60000), 1);
 }
 
 START_TEST(tcp)
 {
 	struct sock_addr	a, mine, peer;
 	struct error		err;
-	int			l, c, s;
+	int			l, c, s, bound;
 
 	ck_assert_int_eq(sock_parse("127.0.0.1", 0, &a, &err), 0);
 	l = sock_listen(&a, 8, &err);
@@ -324,12 +324,18 @@ START_TEST(tcp)
 	close(s);
 	close(c);
 	close(l);
+	/* A port that nobody else can begin to listen on. */
+	bound = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(sock_parse("127.0.0.1", 0, &a, &err), 0);
+	ck_assert_int_eq(bind(bound, (struct sockaddr *)&a.ss, a.len), 0);
+	ck_assert_int_eq(sock_local(bound, &a), 0);
 	if (sock_connect(&a, NULL, &c, &err) == 0) {
 		wait_for(c, POLLOUT);
 		ck_assert_int_eq(sock_connected(c, &err), -1);
 		close(c);
 	}
 	ck_assert_int_eq(err.sys, ECONNREFUSED);
+	close(bound);
 }
 END_TEST
 
