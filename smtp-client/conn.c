@@ -19,6 +19,8 @@ conn_free(struct conn *c)
 {
 	struct arena	*mem = c->mem;
 
+	if (c->gone != NULL)
+		*c->gone = true;
 	content_free(c);
 	dial_cancel(&c->dial);
 	stream_close(&c->stream);
@@ -55,6 +57,8 @@ conn_doing(const struct conn *c)
 		[CONN_IDLE] = "idle",
 	};
 
+	if (c->state == CONN_MAIL && c->tx.ahead && !c->tx.mail_failed)
+		return text[CONN_DOT];
 	if (c->state == CONN_MAIL && c->tx.mail_answered)
 		return "sending RCPT TO";
 	if (c->state == CONN_EHLO && c->p->lmtp)
@@ -126,7 +130,7 @@ conn_broken(struct conn *c, bool timed_out, const char *reason)
 	reason = arena_strdup(j->mem, reason);	/* it is the stream's */
 	log_debug("%s: %s: %s", j->m.queue_id, why, reason);
 	if (c->state >= CONN_MAIL) {
-		tx_broken(c, why);
+		tx_broken(c, timed_out, why);
 		return;
 	}
 	stream_close(&c->stream);
@@ -177,11 +181,10 @@ on_reply(struct conn *c, const struct smtp_reply *r)
 	conn_broken(c, false, r->text);
 }
 
-/* One reply at a time: handling it may end the connection. */
-static void
-on_input(void *arg)
+/* False: there is none yet, or the connection is gone. */
+static bool
+take_reply(struct conn *c)
 {
-	struct conn		*c = arg;
 	struct slice		 in = stream_in(c->stream);
 	struct smtp_reply	 r;
 	const char		*why;
@@ -189,20 +192,30 @@ on_input(void *arg)
 	arena_reset(c->scratch);
 	switch (smtp_reply_take(&in, c->scratch, &r, &why)) {
 	case SMTP_REPLY_MORE:
-		return;
+		return false;
 	case SMTP_REPLY_BAD:
 		conn_broken(c, false, why);
-		return;
+		return false;
 	case SMTP_REPLY_DONE:
 		break;
 	}
 	stream_take(c->stream, stream_in(c->stream).len - in.len);
-	if (in.len > 0) {
-		/* Offer the rest again. */
-		stream_pause(c->stream);
-		stream_resume(c->stream);
-	}
 	on_reply(c, &r);
+	return true;
+}
+
+/* Handling a reply may end the connection. */
+static void
+on_input(void *arg)
+{
+	struct conn	*c = arg;
+	bool		 gone = false;
+
+	c->gone = &gone;
+	while (take_reply(c) && !gone)
+		;
+	if (!gone)
+		c->gone = NULL;
 }
 
 static void
@@ -381,7 +394,10 @@ conn_release(struct conn *c, bool keep)
 	if (c->state == CONN_IDLE && list_linked(&c->all))
 		idle_leave(c);
 	c->job = NULL;
-	if (!keep || c->stream == NULL || !f->cache_on_demand ||
+	/* Bytes that nobody asked for would be taken for the answer to what
+	 * we say next. */
+	if (!keep || c->stream == NULL || stream_in(c->stream).len > 0 ||
+	    stream_out_len(c->stream) > 0 || !f->cache_on_demand ||
 	    daemon_draining(c->p->d) ||
 	    clock_mono() - c->made_mono >= f->reuse_time) {
 		if (c->stream != NULL) {

@@ -59,6 +59,17 @@ note_auth(struct conn *c, struct slice words)
 	}
 }
 
+static bool
+discarded(const struct conn *c, struct slice keyword)
+{
+	struct slice	in = slice_str(c->p->conf->discard_keywords), word;
+
+	while (slice_word(&in, ", \t\r\n", &word))
+		if (slice_ieq(word, keyword))
+			return true;
+	return false;
+}
+
 static void
 note_feature(struct conn *c, const char *line)
 {
@@ -69,10 +80,11 @@ note_feature(struct conn *c, const char *line)
 		{ "PIPELINING", CAN_PIPELINE }, { "8BITMIME", CAN_8BIT },
 		{ "DSN", CAN_DSN }, { "SMTPUTF8", CAN_UTF8 },
 		{ "STARTTLS", CAN_TLS }, { "SIZE", CAN_SIZE },
+		{ "CHUNKING", CAN_BDAT },
 	};
 	struct slice	rest = slice_str(line), word, number;
 
-	if (!slice_word(&rest, " \t=", &word))
+	if (!slice_word(&rest, " \t=", &word) || discarded(c, word))
 		return;
 	for (size_t i = 0; i < COUNT(plain); i++)
 		if (slice_iis(word, plain[i].name))

@@ -65,6 +65,9 @@ const struct param smtpc_params[] = {
 	    "The name that EHLO and HELO say."),
 	P_STR(C, lhlo_name, "lmtp_lhlo_name", "$myhostname",
 	    "The name that LHLO says."),
+	P_STR(C, discard_keywords, "smtp_discard_ehlo_keywords", "",
+	    "EHLO keywords of servers that are ignored; chunking: content is "
+	    "sent with DATA, not with BDAT."),
 	P_STR(C, bind4, "smtp_bind_address", "",
 	    "Local IPv4 address of outgoing connections."),
 	P_STR(C, bind6, "smtp_bind_address6", "",

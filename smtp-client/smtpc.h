@@ -47,6 +47,7 @@ struct smtpc_conf {
 	const char	*sasl_maps, *sasl_options, *sasl_tls_options;
 	const char	*tls_ca_file, *tls_ca_path, *tls_protocols,
 			*tls_mandatory_protocols, *tls_ciphers;
+	const char	*discard_keywords;
 };
 
 extern const struct param	smtpc_params[];
@@ -167,7 +168,8 @@ enum conn_state {
 
 enum {
 	CAN_PIPELINE = 1, CAN_8BIT = 2, CAN_SIZE = 4, CAN_DSN = 8,
-	CAN_UTF8 = 16, CAN_TLS = 32, CAN_AUTH_PLAIN = 64, CAN_AUTH_LOGIN = 128
+	CAN_UTF8 = 16, CAN_TLS = 32, CAN_AUTH_PLAIN = 64, CAN_AUTH_LOGIN = 128,
+	CAN_BDAT = 256
 };
 
 /* One mail transaction on a connection. */
@@ -177,6 +179,9 @@ struct tx {
 	size_t		 asked;		/* commands without reply */
 	size_t		 accepted;
 	bool		 mail_sent, mail_answered, mail_failed, data_sent;
+	bool		 bdat;		/* BDAT instead of DATA */
+	bool		 ahead;		/* content is on its way, although not
+					 * all before it is answered */
 	bool		 lone_dot;	/* ends what nobody wanted */
 	uint64_t	 at, left;	/* content yet to be stuffed */
 	bool		 line_start;
@@ -205,6 +210,7 @@ struct conn {
 	struct loop_timer	*timer;
 	struct list		 link;		/* of one key, when idle */
 	struct list		 all;		/* of all, when idle */
+	bool			*gone;		/* on_input() wants to know */
 };
 
 /* Take an idle connection to this target for j.  False: there is none. */
@@ -246,7 +252,7 @@ void	 tx_refuse(struct job *j, enum deliver_status status, const char *dsn,
 void	 tx_cannot_read(struct conn *c, const char *reason);
 
 /* The connection broke in a transaction. */
-void	 tx_broken(struct conn *c, const char *why);
+void	 tx_broken(struct conn *c, bool timed_out, const char *why);
 
 /* content.c */
 /* Does the header of the message have 8-bit bytes? */
@@ -256,7 +262,15 @@ bool	 content_header_8bit(const struct job *j);
  * recipient has that result. */
 bool	 content_convert(struct conn *c);
 
-/* After 354: content and dot.  drained: the output has room again. */
+/* Up to this size it is sent in one piece. */
+#define CONTENT_SHORT	((size_t)32768)
+
+/* Add a short content (CONTENT_SHORT) and what begins and ends it to the
+ * output.  False: it cannot be read, nothing is added. */
+bool	 content_put(struct conn *c) MUST_USE;
+
+/* After 354, or instead of DATA: content and what ends it.  drained: the
+ * output has room again. */
 void	 content_send(struct conn *c);
 void	 content_drained(struct conn *c);
 

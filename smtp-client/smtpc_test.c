@@ -2,9 +2,10 @@
 /* The program itself against a server that plays a script.  Lines of a
  * script:
  *	A1	accept a connection on the first address (A2: on the second)
- *	>text	send a line
+ *	>text	send a line; "|" in it: a line end, all in one piece
  *	<text	a line comes that begins so
  *	D	content comes, up to the dot; it must be what was sent
+ *	B	the same with BDAT
  *	d	content comes; some of it is read, no more
  *	S	a TLS handshake succeeds
  *	G	garbage instead of a TLS handshake
@@ -42,6 +43,9 @@
     "<EHLO client.example\n>250-mx\n>250-PIPELINING\n>250-SIZE 10000000\n" \
     ">250-8BITMIME\n>250-DSN\n>250-SMTPUTF8\n>250 STARTTLS\n"
 #define HELLO		"A1\n>220 mx ESMTP\n" EHLO_FULL
+#define CHUNKS \
+    "A1\n>220 mx ESMTP\n<EHLO client.example\n>250-mx\n>250-PIPELINING\n" \
+    ">250-8BITMIME\n>250-DSN\n>250 CHUNKING\n"
 #define EHLO_OLD	"<EHLO client.example\n>250-mx\n>250 SIZE\n"
 #define BYE		"<QUIT\n.\n"
 
@@ -102,6 +106,16 @@ get_line(struct server *s)
 	return false;
 }
 
+/* The client adds the last line end if it is missing. */
+static void
+check_content(struct buf *b, const char *content)
+{
+	if (content[strlen(content) - 1] != '\n')
+		buf_truncate(b, buf_len(b) - 2);
+	if (strcmp(buf_cstr(b), content) != 0)
+		die("content", "is not what was sent");
+}
+
 static void
 get_content(struct server *s, const char *content)
 {
@@ -116,10 +130,33 @@ get_content(struct server *s, const char *content)
 		buf_adds(&b, s->line[0] == '.' ? s->line + 1 : s->line);
 		buf_adds(&b, "\r\n");
 	}
-	if (content[strlen(content) - 1] != '\n')
-		buf_truncate(&b, buf_len(&b) - 2);
-	if (strcmp(buf_cstr(&b), content) != 0)
-		die("content", "is not what was sent");
+	check_content(&b, content);
+	buf_clear(&b);
+}
+
+static void
+get_chunk(struct server *s, const char *content)
+{
+	struct buf	 b;
+	struct slice	 line;
+	uint64_t	 n;
+	char		*to;
+	ssize_t		 did;
+
+	if (!get_line(s))
+		die("BDAT", "missing");
+	line = slice_str(s->line);
+	if (!slice_starts(line, "BDAT ") || !slice_ends(line, " LAST") ||
+	    !slice_u64(slice_first(slice_from(line, 5), line.len - 10),
+	    1 << 24, &n))
+		die("BDAT", s->line);
+	buf_init(&b, 1 << 24);
+	to = (char *)buf_space(&b, (size_t)n);
+	for (size_t at = 0; at < n; at += (size_t)did)
+		if ((did = get(s, to + at, (size_t)n - at)) <= 0)
+			die("BDAT", "cut off");
+	buf_added(&b, (size_t)n);
+	check_content(&b, content);
 	buf_clear(&b);
 }
 
@@ -163,6 +200,20 @@ expect_close(struct server *s)
 }
 
 static void
+put_lines(struct server *s, const char *text)
+{
+	struct slice	rest = slice_str(text), line;
+	struct buf	b;
+
+	buf_init(&b, 4096);
+	while (slice_cut(&rest, '|', &line))
+		buf_addf(&b, "%.*s\r\n", SLICE_ARG(line));
+	buf_addf(&b, "%.*s\r\n", SLICE_ARG(rest));
+	put(s, (const char *)buf_slice(&b).p, buf_len(&b));
+	buf_clear(&b);
+}
+
+static void
 step(struct server *s, const char *line, const char *content)
 {
 	char	junk[4096];
@@ -172,8 +223,7 @@ step(struct server *s, const char *line, const char *content)
 		accept_one(s, line[1] - '1');
 		break;
 	case '>':
-		snprintf(junk, sizeof(junk), "%s\r\n", line + 1);
-		put(s, junk, strlen(junk));
+		put_lines(s, line + 1);
 		break;
 	case '<':
 		if (!get_line(s))
@@ -183,6 +233,9 @@ step(struct server *s, const char *line, const char *content)
 		break;
 	case 'D':
 		get_content(s, content);
+		break;
+	case 'B':
+		get_chunk(s, content);
 		break;
 	case 'd':
 		if (get(s, junk, sizeof(junk)) <= 0)
@@ -908,6 +961,124 @@ static const struct scenario	scenarios[] = {
 	    ">552 5.3.4 enough\nX\n", .content = "HUGE",
 	  .results = "10 bounced 5.3.4 host " HOST1 " said: 552 5.3.4 enough "
 	    "(in reply to end of DATA command)" },
+	{ .label = "BDAT",
+	  .script = CHUNKS "<MAIL FROM:<s@example.org>\n"
+	    "<RCPT TO:<a@example.com>\nB\n>250 ok|250 ok|250 2.0.0 yes\n"
+	    BYE, .results = "10 sent 2.0.0 250 2.0.0 yes" },
+	{ .label = "BDAT, dots, no line end at the end",
+	  .script = CHUNKS "<MAIL\n<RCPT\nB\n>250 ok\n>250 ok\n>250 ok\n" BYE,
+	  .content = ".\r\n..\r\n\r\n.\r\n.end", .results = "10 sent 2.0.0 "
+	    "250 ok" },
+	{ .label = "BDAT, long: behind the answers", .content = "HUGE",
+	  .script = CHUNKS "<MAIL\n<RCPT\n<RCPT\n>250 ok\n>550 no\n>250 ok\n"
+	    "B\n>250 ok\n" BYE, .rcpts = 2,
+	  .results = "10 bounced 5.0.0 " SAID("550 no", "RCPT TO")
+	    "\n11 sent 2.0.0 250 ok" },
+	{ .label = "BDAT, long, all refused", .content = "HUGE",
+	  .script = CHUNKS "<MAIL\n<RCPT\n>250 ok\n>550 no\n<RSET\n>250 ok\n"
+	    BYE, .results = "10 bounced 5.0.0 " SAID("550 no", "RCPT TO") },
+	{ .label = "BDAT, no pipelining",
+	  .script = "A1\n>220 mx\n<EHLO\n>250-mx\n>250 CHUNKING\n<MAIL\n"
+	    ">250 ok\n<RCPT\n>250 ok\nB\n>250 ok\n" BYE,
+	  .results = "10 sent 2.0.0 relayed 250 ok" },
+	{ .label = "CHUNKING is ignored",
+	  .options = { "smtp_discard_ehlo_keywords=dsn, chunking" },
+	  .script = CHUNKS "<MAIL\n<RCPT\n<DATA\n>250 ok\n>250 ok\n>354 go\n"
+	    "D\n>250 ok\n" BYE, .results = "10 sent 2.0.0 relayed 250 ok" },
+	{ .label = "CHUNKING, but converted: DATA", .eight_bit = true,
+	  .script = "A1\n>220 mx\n<EHLO\n>250-mx\n>250 CHUNKING\n<MAIL\n"
+	    ">250 ok\n<RCPT\n>250 ok\n<DATA\n>354 go\nD\n>250 ok\n" BYE,
+	  .content = EIGHT, .arrives =
+	    "x: y\r\nContent-Transfer-Encoding: quoted-printable\r\n"
+	    "MIME-Version: 1.0\r\n\r\n.=C3=A4\r\n..\r\n",
+	  .results = "10 sent 2.0.0 relayed 250 ok" },
+	{ .label = "CHUNKING and LMTP: DATA", .lmtp = true,
+	  .script = "A1\n>220 mx\n<LHLO client.example\n>250-mx\n"
+	    ">250 CHUNKING\n<MAIL\n>250 ok\n<RCPT\n>250 ok\n<DATA\n"
+	    ">354 go\nD\n>250 ok\n" BYE,
+	  .results = "10 sent 2.0.0 relayed 250 ok" },
+	{ .label = "BDAT, some refused", .rcpts = 3,
+	  .script = CHUNKS "<MAIL\n<RCPT\n<RCPT\n<RCPT\nB\n>250 ok\n"
+	    ">550 5.1.1 a\n>250 ok\n>450 4.2.0 c\n>250 thanks\n" BYE,
+	  .results = "10 bounced 5.1.1 " SAID("550 5.1.1 a", "RCPT TO")
+	    "\n11 sent 2.0.0 250 thanks"
+	    "\n12 deferred 4.2.0 " SAID("450 4.2.0 c", "RCPT TO") },
+	{ .label = "BDAT, all refused", .rcpts = 2,
+	  .script = CHUNKS "<MAIL\n<RCPT\n<RCPT\nB\n>250 ok\n>550 5.1.1 a\n"
+	    ">450 4.2.0 b\n>554 nobody\n<RSET\n>250 ok\n" BYE,
+	  .results = ALL_REFUSED },
+	{ .label = "BDAT, all refused, but content is welcome", .rcpts = 2,
+	  .script = CHUNKS "<MAIL\n<RCPT\n<RCPT\nB\n>250 ok\n>550 5.1.1 a\n"
+	    ">450 4.2.0 b\n>250 thanks\n" BYE, .results = ALL_REFUSED },
+	{ .label = "BDAT, all refused, next host", .hosts = 2,
+	  .script = CHUNKS "<MAIL\n<RCPT\nB\n>250 ok\n>450 no\n>503 x\n"
+	    "<RSET\n>250 ok\n.\n"
+	    "A2\n>220 mx2\n" EHLO_OLD "<MAIL\n>250 ok\n<RCPT\n>250 ok\n"
+	    "<DATA\n>354 go\nD\n>250 ok 2\n" BYE,
+	  .results = "10 sent 2.0.0 relayed 250 ok 2" },
+	{ .label = "BDAT, MAIL refused; next message", .repeat = 2,
+	  .options = { "smtp_connection_cache_on_demand=yes",
+	    "smtp_connection_cache_time_limit=3s" },
+	  .script = CHUNKS "<MAIL\n<RCPT\nB\n>550 5.7.1 no\n>503 a\n>503 b\n"
+	    "<RSET\n>250 ok\nR\n<MAIL\n<RCPT\nB\n>250 ok\n>250 ok\n"
+	    ">250 2\n" BYE,
+	  .results = "10 bounced 5.7.1 " SAID("550 5.7.1 no", "MAIL FROM")
+	    "\n10 sent 2.0.0 250 2", .log = "conn_use=2, delay=" },
+	{ .label = "BDAT, content refused",
+	  .script = CHUNKS "<MAIL\n<RCPT\nB\n>250 ok\n>250 ok\n"
+	    ">554 5.7.1 spam\n<RSET\n>250 ok\n" BYE,
+	  .results = "10 bounced 5.7.1 " SAID("554 5.7.1 spam",
+	    "end of DATA") },
+	{ .label = "BDAT, lost without an answer", .hosts = 2,
+	  .script = CHUNKS "<MAIL\n<RCPT\nB\nX\n",
+	  .results = LOST("sending end of data -- message may be sent more "
+	    "than once") },
+	{ .label = "BDAT, lost behind the answers", .hosts = 2, .rcpts = 2,
+	  .script = CHUNKS "<MAIL\n<RCPT\n<RCPT\nB\n>250 ok\n>550 5.1.1 a\n"
+	    ">250 ok\nX\n",
+	  .results = "10 bounced 5.1.1 " SAID("550 5.1.1 a", "RCPT TO")
+	    "\n11 deferred 4.4.2 lost connection with " HOST1 " while "
+	    "sending end of data -- message may be sent more than once" },
+	{ .label = "BDAT, silence", .hosts = 2,
+	  .script = CHUNKS "<MAIL\n<RCPT\nB\n>250 ok\n.\n",
+	  .results = "10 deferred 4.4.2 conversation with " HOST1 " timed out "
+	    "while sending end of data -- message may be sent more than "
+	    "once" },
+	{ .label = "BDAT, 421 at RCPT, next host", .hosts = 2,
+	  .script = CHUNKS "<MAIL\n<RCPT\nB\n>250 ok\n>421 bye\n.\n"
+	    "A2\n>220 mx2\n" EHLO_OLD "<MAIL\n>250 ok\n<RCPT\n>250 ok\n"
+	    "<DATA\n>354 go\nD\n>250 ok 2\n" BYE,
+	  .results = "10 sent 2.0.0 relayed 250 ok 2" },
+	{ .label = "BDAT, idle connection has gone", .repeat = 2,
+	  .options = { "smtp_connection_cache_on_demand=yes" },
+	  .script = CHUNKS "<MAIL\n<RCPT\nB\n>250 ok\n>250 ok\n>250 1\n"
+	    "<MAIL\nX\n"
+	    CHUNKS "<MAIL\n<RCPT\nB\n>250 ok\n>250 ok\n>250 2\n" BYE,
+	  .results = "10 sent 2.0.0 250 1\n10 sent 2.0.0 250 2" },
+	{ .label = "BDAT, silence on a connection that was idle", .repeat = 2,
+	  .options = { "smtp_connection_cache_on_demand=yes",
+	    "smtp_connection_cache_time_limit=3s" },
+	  .script = CHUNKS "<MAIL\n<RCPT\nB\n>250 ok\n>250 ok\n>250 1\n"
+	    "<MAIL\n<RCPT\nB\n.\n",
+	  .results = "10 sent 2.0.0 250 1\n10 deferred 4.4.2 conversation "
+	    "with " HOST1 " timed out while sending end of data -- message "
+	    "may be sent more than once" },
+	{ .label = "an answer too many", .repeat = 2,
+	  .options = { "smtp_connection_cache_on_demand=yes",
+	    "smtp_connection_cache_time_limit=3s" },
+	  .script = HELLO "<MAIL\n<RCPT\n<DATA\n>250 ok\n>250 ok\n>354 go\n"
+	    "D\n>250 1|250 ok\n.\n"
+	    HELLO "<MAIL\n<RCPT\n<DATA\n>250 ok\n>250 ok\n>354 go\n"
+	    "D\n>250 2\n" BYE,
+	  .results = "10 sent 2.0.0 250 1\n10 sent 2.0.0 250 2" },
+	{ .label = "half an answer too many", .repeat = 2,
+	  .options = { "smtp_connection_cache_on_demand=yes",
+	    "smtp_connection_cache_time_limit=3s" },
+	  .script = HELLO "<MAIL\n<RCPT\n<DATA\n>250 ok\n>250 ok\n>354 go\n"
+	    "D\n>250 1|250-\n.\n"
+	    HELLO "<MAIL\n<RCPT\n<DATA\n>250 ok\n>250 ok\n>354 go\n"
+	    "D\n>250 2\n" BYE,
+	  .results = "10 sent 2.0.0 250 1\n10 sent 2.0.0 250 2" },
 	{ .label = "refused", .refused = true, .hosts = 2,
 	  .script = "A2\n>220 mx2\n" EHLO_OLD "<MAIL\n>250 ok\n<RCPT\n"
 	    ">250 ok\n<DATA\n>354 go\nD\n>250 ok\n" BYE,

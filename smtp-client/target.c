@@ -9,6 +9,10 @@
 #include "daemon/daemon.h"
 #include "smtp-client/smtpc.h"
 
+/* Of more addresses than this, the first are in random order, and the others
+ * come behind them. */
+#define RANDOM_MAX	64
+
 struct order {
 	struct target	 t;
 	int		 family;	/* 0: preferred */
@@ -73,11 +77,22 @@ one_address(struct job *j, const struct deliver_host *h, const char *ip,
 		o->family = !six;
 		break;
 	}
-	if (p->conf->randomize &&
-	    getrandom(&o->random, sizeof(o->random), GRND_NONBLOCK) < 0)
-		o->random = 0;
 	describe(j, &o->t);
 	return true;
+}
+
+/* What there is no choice of needs no dice. */
+static void
+shuffle(const struct smtpc *p, struct order *list, size_t n)
+{
+	uint32_t	dice[RANDOM_MAX];
+	size_t		some = n < RANDOM_MAX ? n : RANDOM_MAX;
+
+	if (n < 2 || !p->conf->randomize ||
+	    getrandom(dice, some * sizeof(*dice), GRND_NONBLOCK) < 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		list[i].random = i < some ? dice[i] : UINT32_MAX;
 }
 
 static int
@@ -118,6 +133,7 @@ target_make(struct job *j)
 		j->why_dsn = "4.4.4";
 		return -1;
 	}
+	shuffle(j->p, list, n);
 	qsort(list, n, sizeof(*list), compare);
 	j->targets = arena_array(j->mem, n, sizeof(*j->targets));
 	j->ntargets = n;

@@ -3,11 +3,14 @@
  *
  * MAIL, the RCPTs and DATA are sent in one go where the server can PIPELINE.
  * A server that then says 354 although it took no recipient gets a lone dot
- * (RFC 2920 3.1).
+ * (RFC 2920 3.1).  Where the server knows BDAT (RFC 3030), no DATA is sent, and
+ * a short content goes out together with the commands: one round trip.  If
+ * nobody is accepted, that was for nothing.
  *
  * Before the final dot a broken connection means: not delivered, try the next
- * host.  Behind it nobody knows, so the message is kept and tried again
- * later: rather twice than never (RFC 5321 4.5.4.1, 6.1). */
+ * host.  Behind it (or all the content of BDAT) nobody knows, so the message
+ * is kept and tried again later: rather twice than never (RFC 5321 4.5.4.1,
+ * 6.1). */
 #include "base/ascii.h"
 #include "codec/xtext.h"
 #include "daemon/daemon.h"
@@ -171,6 +174,10 @@ tx_begin(struct conn *c)
 		tx_over(c, true);
 		return;
 	}
+	/* What conversion makes of the content has no size yet.  LMTP servers
+	 * are near: there is no round trip to save. */
+	c->tx.bdat = (c->can & CAN_BDAT) != 0 && !c->p->lmtp &&
+	    c->tx.converted == NULL;
 	pump(c);
 }
 
@@ -243,18 +250,39 @@ put_rcpt(struct conn *c, const struct deliver_rcpt *r)
 	buf_adds(out, "\r\n");
 }
 
+/* What comes behind the last RCPT, without waiting for the answers to it. */
 static void
-put_data(struct conn *c)
+put_data_ahead(struct conn *c)
 {
-	buf_adds(stream_out(c->stream), "DATA\r\n");
+	struct tx	*tx = &c->tx;
+
+	if (!tx->bdat) {
+		buf_adds(stream_out(c->stream), "DATA\r\n");
+		tx->data_sent = true;
+	} else if (c->job->m.content_size <= CONTENT_SHORT)
+		tx->ahead = tx->data_sent = content_put(c);
+}
+
+/* All is answered, and somebody accepted.  The last act. */
+static void
+begin_data(struct conn *c)
+{
 	c->tx.data_sent = true;
+	if (c->tx.bdat) {
+		content_send(c);
+		return;
+	}
+	c->state = CONN_DATA;
+	conn_command(c, "DATA");
+	conn_expect(c, c->p->conf->data_init_timeout);
 }
 
 static void
 wait_for_data(struct conn *c)
 {
-	c->state = CONN_DATA;
-	conn_expect(c, c->p->conf->data_init_timeout);
+	c->state = c->tx.ahead ? CONN_DOT : CONN_DATA;
+	conn_expect(c, c->tx.ahead ? c->p->conf->data_done_timeout :
+	    c->p->conf->data_init_timeout);
 }
 
 /* The next recipient that this transaction asks for; NULL: all are asked. */
@@ -309,23 +337,26 @@ pump(struct conn *c)
 		r->soft = false;
 		tx->asked++;
 	}
-	if (!tx->data_sent && !tx->mail_failed && all_asked(c) &&
-	    (tx->asked > 0 ? (c->can & CAN_PIPELINE) != 0 && room(c) :
-	    tx->accepted > 0))
-		put_data(c);
+	if (tx->asked > 0 && !tx->data_sent && !tx->mail_failed &&
+	    (c->can & CAN_PIPELINE) != 0 && room(c) && all_asked(c))
+		put_data_ahead(c);
 	stream_flush(c->stream);
 	if (tx->asked > 0)
 		return;
 	if (tx->data_sent)
 		wait_for_data(c);
+	else if (tx->accepted > 0)
+		begin_data(c);
 	else
 		tx_reset(c);
 }
 
+/* It has stopped there, and taken nothing that we sent behind. */
 static void
 said_421(struct conn *c, const struct smtp_reply *r, const char *command)
 {
-	tx_broken(c, arena_printf(c->job->mem,
+	c->tx.ahead = false;
+	tx_broken(c, false, arena_printf(c->job->mem,
 	    "host %s said: %s (in reply to %s)", c->target.where, r->text,
 	    command));
 }
@@ -395,7 +426,8 @@ data_reply(struct conn *c, const struct smtp_reply *r)
 }
 
 /* The verdict came before we were done: no is no; and who says yes to half a
- * message is not to be believed. */
+ * message is not to be believed.  What it makes of the rest we do not want to
+ * know: the connection ends. */
 static void
 early_reply(struct conn *c, const struct smtp_reply *r)
 {
@@ -434,6 +466,8 @@ dot_reply(struct conn *c, const struct smtp_reply *r)
 	}
 	if (more)
 		conn_expect(c, c->p->conf->data_done_timeout);
+	else if (c->tx.bdat && r->code / 100 != 2 && r->code != 421)
+		tx_reset(c);	/* RFC 3030 2: its state is undefined */
 	else
 		tx_over(c, r->code != 421);
 }
@@ -456,7 +490,10 @@ tx_reply(struct conn *c, const struct smtp_reply *r)
 		early_reply(c, r);
 		return;
 	case CONN_DOT:
-		dot_reply(c, r);
+		if (stream_out_len(c->stream) > 0)
+			early_reply(c, r);
+		else
+			dot_reply(c, r);
 		return;
 	case CONN_RSET:
 		conn_release(c, c->tx.lone_dot ? r->code != 421 :
@@ -475,18 +512,36 @@ tx_reply(struct conn *c, const struct smtp_reply *r)
 	}
 }
 
+/* May the server have got all of the message? */
+static bool
+in_doubt(const struct conn *c, const struct rcpt *r)
+{
+	return c->state == CONN_DOT ? r->state == RCPT_ACCEPTED :
+	    c->tx.ahead && (r->state == RCPT_ACCEPTED ||
+	    r->state == RCPT_SENT_CMD);
+}
+
+/* A connection that was idle and breaks without an answer to MAIL had been
+ * closed by then: the same host anew.  That is no more likely to deliver
+ * twice than to try again later is. */
+static bool
+was_stale(const struct conn *c, bool timed_out)
+{
+	return c->uses > 1 && c->state == CONN_MAIL && !c->tx.mail_answered &&
+	    !timed_out;
+}
+
 void
-tx_broken(struct conn *c, const char *why)
+tx_broken(struct conn *c, bool timed_out, const char *why)
 {
 	struct job	*j = c->job;
-	bool		 stale = c->uses > 1 && c->state == CONN_MAIL &&
-			    !c->tx.mail_answered;
+	bool		 stale = was_stale(c, timed_out);
 	const char	*text = arena_strdup(j->mem, why);
 
 	for (size_t i = 0; i < j->nrcpts; i++) {
 		struct rcpt	*r = &j->rcpts[i];
 
-		if (r->state == RCPT_ACCEPTED && c->state == CONN_DOT)
+		if (!stale && in_doubt(c, r))
 			result_set(j, r, DELIVER_DEFERRED, "4.4.2", text);
 		else if (r->state != RCPT_DONE)
 			r->state = RCPT_TODO;
@@ -495,7 +550,7 @@ tx_broken(struct conn *c, const char *why)
 	stream_close(&c->stream);
 	conn_drop(&c);
 	if (stale)
-		j->next--;	/* it was idle for too long: same host anew */
+		j->next--;
 	else
 		j->sessions++;
 	if (!stale && j->next < j->ntargets)
