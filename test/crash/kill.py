@@ -6,31 +6,39 @@ import time
 
 from system import Failed, System
 
-# From the effect to its mark, and from the death of qmgr to the end of what
-# agents had begun, on a busy machine.
+# From the line of an agent to the mark of qmgr, and from the death of qmgr to
+# the end of what agents had begun, on a busy machine.
 SLOW = float(os.environ.get("POSTHOUSE_SLOW", "1"))
-BEFORE, AFTER = 0.3 * SLOW, 1.0 * SLOW
+LATE, AFTER = 0.3 * SLOW, 1.0 * SLOW
 
 
-def one_kill(s):
+def choose(s, kills):
+    """The tree and qmgr once at least, however short the run is."""
+    for name in ("tree", "qmgr"):
+        if name not in kills:
+            return name
     what = s.random.random()
-    procs = s.processes()
     if what < 0.25:
-        s.event()
-        s.kill_tree()
-        s.event()
-        s.i.start(60)
         return "tree"
-    names = sorted(set(procs.values()) - {"master"})
-    if not names:
-        return None
-    name = "qmgr" if what < 0.5 else s.random.choice(names)
-    pids = [p for p, n in procs.items() if n == name]
+    if what < 0.5:
+        return "qmgr"
+    names = sorted(set(s.processes().values()) - {"master"})
+    return s.random.choice(names) if names else None
+
+
+def one_kill(s, name):
+    """False: there was none."""
+    if name == "tree":
+        s.event("tree")
+        s.kill_tree()
+        s.i.start(60)
+        return True
+    pids = [p for p, n in s.processes().items() if n == name]
     if not pids:
-        return None
-    s.event()
+        return False
+    s.event(name)
     s.kill(s.random.choice(pids))
-    return name
+    return True
 
 
 def run(prefix, seconds, clients, pause, seed=None, keep=False):
@@ -45,12 +53,12 @@ def run(prefix, seconds, clients, pause, seed=None, keep=False):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(s.random.uniform(0.02, pause))
-            name = one_kill(s)
-            if name:
+            name = choose(s, kills)
+            if one_kill(s, name):
                 kills[name] = kills.get(name, 0) + 1
         s.stop_injecting()
         s.drain(300)
-        v = s.verdict(BEFORE, AFTER)
+        v = s.verdict(LATE, AFTER)
         print("kill: %d kills (%s); %s" % (
             sum(kills.values()),
             " ".join("%s %d" % k for k in sorted(kills.items())), v.line()),

@@ -2,19 +2,18 @@
 """Power cuts under load: queue and mailboxes on file systems whose image is
 frozen at a random moment, mounted again and recovered by an ordinary start."""
 import os
-import shutil
 import signal
 import subprocess
 import time
 
 from disk import Disk, why_not
 from imapload import ImapLoad
+from preload import preload
 from system import Failed, System
 
 # Marks are synced after a second at most; the rest is a busy machine.
 SLOW = float(os.environ.get("POSTHOUSE_SLOW", "1"))
-BEFORE, AFTER = 1.5 + SLOW, 1.0 * SLOW
-HERE = os.path.dirname(os.path.abspath(__file__))
+LATE, AFTER = 1.0 + 0.5 * SLOW, 1.0 * SLOW
 
 
 class Cutter:
@@ -37,24 +36,27 @@ class Cutter:
         s.i.mail = os.path.join(at[-1], "mail")
 
     def cut(self):
+        with self.s.birth:		# nobody is born into a stopped world
+            self.stop_the_world()
+
+    def stop_the_world(self):
         s = self.s
         disks = list(self.disks)
         s.random.shuffle(disks)
         if self.how == "shutdown":
+            s.event("power")
             for d in disks:
                 d.shut_down()
-            s.event()
             time.sleep(s.random.choice((0, 0.2)))
             s.kill_tree()
         else:
             self.freeze()
-            s.event()
+            s.event("power")
             for d in disks:
                 d.copy()
             s.kill_tree()
         for d in disks:
             d.restore(self.how == "copy")
-        s.event()
 
     def freeze(self):
         """Two rounds: a process may have been born during the first."""
@@ -67,17 +69,6 @@ class Cutter:
             d.close()
 
 
-def build_nosync(directory):
-    out = os.path.join(directory, "nosync.so")
-    cc = shutil.which("cc") or shutil.which("gcc")
-    if cc is None:
-        return None
-    subprocess.run([cc, "-shared", "-fPIC", "-O", "-o", out,
-                    os.path.join(HERE, "nosync.c")], check=True)
-    os.chmod(out, 0o755)
-    return out
-
-
 def run_one(prefix, kinds, how, cuts, clients, seed, keep, blind=False):
     for kind in kinds:
         reason = why_not(kind)
@@ -88,13 +79,9 @@ def run_one(prefix, kinds, how, cuts, clients, seed, keep, blind=False):
     failed, cutter, imap = True, None, None
     try:
         if blind:
-            lib = build_nosync(s.dir)
-            if lib is None:
-                return "no compiler for nosync.c"
-            s.i.environment["LD_PRELOAD"] = lib
-            # A build with sanitizers wants to be the first library.
-            s.i.environment["ASAN_OPTIONS"] = ":".join(filter(None, (
-                os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0")))
+            why = preload(s, "nosync")
+            if why:
+                return why
         s.pace = 0.005
         cutter = Cutter(s, kinds, how)
         s.lay_out()
@@ -113,7 +100,7 @@ def run_one(prefix, kinds, how, cuts, clients, seed, keep, blind=False):
         imap.finish()
         s.drain(300)
         imap.look()
-        v = s.verdict(BEFORE, AFTER)
+        v = s.verdict(LATE, AFTER)
         torn = len(os.listdir(os.path.join(s.i.queue, "corrupt")))
         print("power %s: %d cuts; %s; %s; %d torn files set aside; slowest "
               "start %.1f s" % (name, cuts, v.line(), imap.line(), torn,

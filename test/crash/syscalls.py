@@ -221,7 +221,7 @@ def one(s, actions, name, program, inject):
             if tries == 9:
                 raise
     try:
-        s.event()
+        s.event("tree")
         getattr(actions, name)()
         time.sleep(0.15)		# what follows the answer
     finally:
@@ -230,7 +230,7 @@ def one(s, actions, name, program, inject):
 
 
 def check(s, actions, what, full):
-    s.event()
+    s.event("tree")
     actions.settled()
     end = time.monotonic() + 20
     while True:		# the list of the queue may have met the fault
@@ -241,7 +241,7 @@ def check(s, actions, what, full):
             break
         time.sleep(0.3)
     altered = [k for k, c in arrived.copies.items()
-               if any(sha != s.ledger.sent.get(k[0]) for sha, _ in c)]
+               if any(x.sha != s.ledger.sent.get(k[0]) for x in c)]
     if full:
         actions.connected()
         try:

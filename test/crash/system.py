@@ -7,14 +7,33 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 import dns
 import instance
 from instance import Failed, wait_for
-from ledger import PEER, Arrived, Injector, Ledger, Peer, Verdict
+from ledger import PEER, Arrived, Ledger
+from load import Injector, Submitter
+from logbook import LogBook, Rule
+from peer import Peer
+from verdict import Verdict
 
 USERS = 8
+# main.cf of all instances of this run.
+SETTINGS = {}
+
+
+def queue_sync(prefix, mode):
+    """From now on instances use this mode ("journal", "file").  False: this
+    installation does not have it."""
+    known = subprocess.run(
+        [os.path.join(prefix, "sbin", "postconf"), "-d", "queue_sync"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    SETTINGS.pop("queue_sync", None)
+    if known:
+        SETTINGS["queue_sync"] = mode
+    return bool(known) or mode == "file"
 
 
 def addresses():
@@ -52,6 +71,7 @@ class System:
             "service_throttle_time": "2s",
             "import_environment": "TZ LD_PRELOAD",
         }
+        conf.update(SETTINGS)
         conf.update(main)
         self.i = instance.Instance(
             os.path.join(self.dir, "a"), prefix, host, ports,
@@ -61,7 +81,11 @@ class System:
         self.users = ["u%d@a.ph.example" % n for n in range(USERS)]
         self.clients = clients
         self.injectors = []
-        self.events = []
+        self.may_send = threading.Event()
+        self.may_send.set()
+        self.birth = threading.Lock()	# of processes that are ours
+        self.book = LogBook(self.i.log)
+        self.book.start()
 
     def lay_out(self):
         self.i.lay_out()
@@ -74,11 +98,13 @@ class System:
     def inject(self, limit=None):
         self.injectors = [Injector(self, self.seed + n)
                           for n in range(self.clients)]
+        self.injectors.append(Submitter(self, self.seed - 1))
         for w in self.injectors:
             w.limit = limit
             w.start()
 
     def stop_injecting(self):
+        self.may_send.set()
         for w in self.injectors:
             w.stopping.set()
         for w in self.injectors:
@@ -144,8 +170,8 @@ class System:
             self.i.process.wait(30)
             self.i.process = None
 
-    def event(self):
-        self.events.append(time.time())
+    def event(self, what):
+        self.book.event(what)
 
     # -- the end --------------------------------------------------------
 
@@ -178,9 +204,9 @@ class System:
             out[user] = os.path.join(self.i.mail, domain, name, "Maildir")
         return out
 
-    def verdict(self, before, after):
+    def verdict(self, late, after):
         return Verdict(self.ledger, Arrived(self.peer, self.maildirs()),
-                       self.events, before, after)
+                       self.book, Rule(late, after))
 
     def leftovers(self):
         """What must be empty when all is over.  A file that its writer did
@@ -203,6 +229,7 @@ class System:
     def close(self, keep=False):
         for w in self.injectors:
             w.stopping.set()
+        self.book.stopping.set()
         self.kill_tree()
         self.zone.stop()
         self.peer.stop()

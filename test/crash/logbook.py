@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the log says about when a recipient was settled.
+
+The log lies on a disk that loses nothing.  A thread notes how long it is at
+which time, so that each line has a place and a time of arrival much finer
+than its stamp, whatever the daemons believe the time to be.
+"""
+import bisect
+import os
+import re
+import threading
+import time
+
+from ledger import PEER
+
+STEP = 0.02
+LINE = re.compile(rb"posthouse/[a-z/-]+\[\d+\]: ([0-9A-Za-z]{6,31}): (.*)$")
+SENT = re.compile(rb"to=<([^>]*)>.* status=sent ")
+# Whose death can repeat a delivery: of all recipients, or of some.
+REPEATS = {"power", "tree", "qmgr"}
+AGENTS = {"virtual": False, "local-delivery": False, "smtp": True,
+          "smtp-client": True}
+
+
+class Event:
+    """A kill or a power cut, noted before it happens.  at: how long the log
+    was."""
+
+    def __init__(self, what, at):
+        self.what, self.at, self.time = what, at, time.time()
+
+    def repeats(self, recipient):
+        if self.what in REPEATS:
+            return True
+        return AGENTS.get(self.what) == recipient.endswith("@" + PEER)
+
+
+class LogBook(threading.Thread):
+    def __init__(self, path):
+        super().__init__(daemon=True)
+        self.path = path
+        self.sizes, self.times = [0], [time.time()]
+        self.stopping = threading.Event()
+        self.events = []
+        self.forget()
+
+    def forget(self):
+        self.read_to = 0
+        self.seen = {}		# qid: place of its first line
+        self.sent = {}		# (qid, recipient): places of status=sent
+        self.removed = {}	# qid: place
+
+    def size(self):
+        try:
+            return os.stat(self.path).st_size
+        except FileNotFoundError:
+            return 0
+
+    def run(self):
+        while not self.stopping.wait(STEP):
+            now, size = time.time(), self.size()
+            if size != self.sizes[-1]:
+                self.sizes.append(size)
+                self.times.append(now)
+
+    def event(self, what):
+        self.events.append(Event(what, self.size()))
+
+    def when(self, place):
+        """The line that ends there had arrived at this time."""
+        i = bisect.bisect_left(self.sizes, place)
+        return self.times[min(i, len(self.times) - 1)]
+
+    def read(self):
+        """What was written since the last time."""
+        with open(self.path, "rb") as f:
+            f.seek(self.read_to)
+            for line in f:
+                if not line.endswith(b"\n"):
+                    break
+                self.read_to += len(line)
+                m = LINE.search(line[:-1])
+                if m:
+                    self.note(m.group(1).decode(), m.group(2))
+
+    def note(self, qid, text):
+        at = self.read_to
+        self.seen.setdefault(qid, at)
+        if text == b"removed":
+            self.removed[qid] = at
+        elif text.startswith(b"to=<"):
+            m = SENT.match(text)
+            if m:
+                self.sent.setdefault((qid, m.group(1).decode()),
+                                     []).append(at)
+
+    def in_flight_at(self, qid, recipient, arrived, rule, after=None):
+        """The first event (later than `after`) at which this recipient was in
+        flight: the message was there, its copy had arrived or arrived soon
+        after (from an agent that went on), and it was not settled yet.  None
+        if there was none."""
+        there = self.seen.get(qid, 0)
+        begun = after.at if after else 0
+        lines = [p for p in self.sent.get((qid, recipient), ()) if p > begun]
+        settled = self.when(lines[0]) + rule.late if lines else None
+        removed = self.removed.get(qid)
+        i = bisect.bisect_left([e.time for e in self.events],
+                               arrived - rule.after)
+        for e in self.events[i:]:
+            if settled is not None and e.time > settled:
+                return None
+            if e.what != "power" and removed is not None and removed <= e.at:
+                return None
+            if (after is None or e.time > after.time) and \
+                    e.at >= there and e.repeats(recipient):
+                return e
+        return None
+
+    def resubmitted_at(self, first, second, rule):
+        """The event that made pickup take a submission a second time."""
+        a, b = self.seen.get(first, 0), self.seen.get(second, 0)
+        for e in self.events:
+            if e.what in ("power", "tree", "pickup") and e.at < b and \
+                    self.when(a) >= e.time - rule.late:
+                return e
+        return None
+
+
+class Rule:
+    """What counts as in flight.  late: seconds from the line of an agent to a
+    mark that nothing undoes any more.  after: seconds that an agent may
+    outlive the event with what it had begun."""
+
+    def __init__(self, late, after):
+        self.late, self.after = late, after
