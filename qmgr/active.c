@@ -322,7 +322,7 @@ next_msg(struct qmgr *q, bool prefer_new)
 {
 	struct list		*l = list_first(&q->by_state[MSG_INCOMING]);
 	struct heap_node	*h = heap_first(&q->due);
-	bool			 due = h != NULL && h->key <= clock_wall();
+	bool			 due = h != NULL && h->key <= clock_mono();
 
 	if (l != NULL && (prefer_new || !due))
 		return LIST_ENTRY(l, struct msg, link);
@@ -346,9 +346,10 @@ active_pump(struct qmgr *q)
 	if (room(q) && next_msg(q, true) != NULL)
 		loop_timer_set(q->pump_timer, 0);
 	else if ((h = heap_first(&q->due)) != NULL && room(q)) {
-		usec_t	wait = h->key - clock_wall();
+		usec_t	wait = h->key - clock_mono();
 
-		/* The wall clock may be set: look now and then. */
+		/* Timers stand still while the machine sleeps: look now and
+		 * then. */
 		loop_timer_set(q->pump_timer, wait > SECS(60) ? SECS(60) :
 		    wait);
 	}

@@ -67,9 +67,13 @@ msg_set_state(struct qmgr *q, struct msg *m, enum msg_state s)
 void
 msg_wait_until(struct qmgr *q, struct msg *m, usec_t due)
 {
+	usec_t	wait = due - clock_wall();
+
+	/* The wall clock may be set back by days; the heap does not wait for
+	 * it to come round again. */
 	msg_set_state(q, m, MSG_DEFERRED);
-	heap_put(&q->due, &m->due, due);
+	heap_put(&q->due, &m->due, clock_mono() + wait);
 	if (q->pump_timer != NULL && heap_first(&q->due) == &m->due &&
 	    !q->draining)
-		loop_timer_set(q->pump_timer, due - clock_wall());
+		loop_timer_set(q->pump_timer, wait);
 }

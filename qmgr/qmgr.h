@@ -63,7 +63,7 @@ struct msg {
 	bool		 was_locked;	/* another process had it */
 	uint64_t	 serial;	/* order of arrival here */
 	struct list	 link;		/* in q->by_state[state] */
-	struct heap_node due;		/* deferred: wall clock */
+	struct heap_node due;		/* deferred: clock_mono() */
 	unsigned int	 attempts;
 	struct active	*act;		/* MSG_ACTIVE only */
 };

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A file system in a file, which can lose its power."""
+import ctypes
+import errno
 import fcntl
 import os
 import shutil
@@ -17,7 +19,9 @@ MKFS = {
 }
 FS_IOC_SHUTDOWN = 0x8004587D		# _IOR('X', 125, __u32)
 NOLOGFLUSH = 2
-SIZE = {"ext4": 400 << 20, "xfs": 400 << 20, "btrfs": 400 << 20}
+SIZE = 400 << 20
+MS_RDONLY, MS_REMOUNT = 1, 32
+LIBC = ctypes.CDLL(None, use_errno=True)
 PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 
 
@@ -48,7 +52,8 @@ class Disk:
     """kind at the directory `at`.  cut() is the power cut; what the disk
     holds then is what restore() mounts."""
 
-    def __init__(self, kind, at):
+    def __init__(self, kind, at, size=SIZE, more=()):
+        """more: arguments for mkfs."""
         self.kind, self.at = kind, at
         self.dir = tempfile.mkdtemp(prefix="ph-disk-",
                                     dir=image_directory())
@@ -56,9 +61,10 @@ class Disk:
         self.mounted = False
         self.loop = None
         with open(self.image, "wb") as f:
-            f.truncate(SIZE[kind])
+            f.truncate(size)
         tool = MKFS[kind]
-        run([shutil.which(tool[0], path=PATH)] + tool[1:] + [self.image])
+        run([shutil.which(tool[0], path=PATH)] + tool[1:] +
+            list(more) + [self.image])
         os.makedirs(at, exist_ok=True)
         self.mount()
         os.chmod(at, 0o755)
@@ -121,10 +127,29 @@ class Disk:
         os.rename(self.image + ".cut", self.image)
         self.mount()
 
+    def remount(self, how):
+        """"ro" or "rw".  False: the kernel refuses because files are open for
+        writing.  The system call, for one must be quick to meet a moment in
+        which there are none."""
+        flags = MS_REMOUNT | (MS_RDONLY if how == "ro" else 0)
+        if LIBC.mount(b"none", self.at.encode(), None, flags, None) == 0:
+            return True
+        if ctypes.get_errno() != errno.EBUSY:
+            raise Failed("remount %s: %s" % (
+                self.at, os.strerror(ctypes.get_errno())))
+        return False
+
+    def repair(self):
+        """As after an error: unmount, check, mount."""
+        self.umount()
+        r = subprocess.run([shutil.which("e2fsck", path=PATH), "-fy",
+                            self.image], stdout=subprocess.PIPE)
+        if r.returncode & ~1:
+            raise Failed("e2fsck: %d: %r" % (r.returncode, r.stdout))
+        self.mount()
+
     def close(self):
         try:
             self.umount()
         finally:
             shutil.rmtree(self.dir, ignore_errors=True)
-
-

@@ -13,6 +13,7 @@ class ImapLoad(threading.Thread):
     def __init__(self, s, user, box="Kept"):
         super().__init__(daemon=True)
         self.s, self.user, self.box = s, user, box
+        self.resting = False
         self.stopping = threading.Event()
         self.stored = {}		# mid: (digest, (validity, uid))
         self.gone = set()		# mids whose EXPUNGE was answered OK
@@ -40,6 +41,11 @@ class ImapLoad(threading.Thread):
     def run(self):
         c, turn = None, 0
         while not self.stopping.is_set():
+            if not self.s.may_send.is_set():
+                self.drop(c)
+                c, self.resting = None, True
+                self.s.may_send.wait()
+                self.resting = False
             try:
                 if c is None:
                     c = self.connect()

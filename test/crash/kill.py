@@ -29,15 +29,15 @@ def choose(s, kills):
 def one_kill(s, name):
     """False: there was none."""
     if name == "tree":
-        s.event("tree")
-        s.kill_tree()
+        with s.event("tree"):
+            s.kill_tree()
         s.i.start(60)
         return True
     pids = [p for p, n in s.processes().items() if n == name]
     if not pids:
         return False
-    s.event(name)
-    s.kill(s.random.choice(pids))
+    with s.event(name):
+        s.kill(s.random.choice(pids))
     return True
 
 

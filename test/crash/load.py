@@ -23,6 +23,7 @@ class Client(threading.Thread):
         self.answers = collections.Counter()
         self.dropped = 0
         self.limit = None
+        self.resting = False
 
     def recipients(self):
         r = self.random
@@ -47,7 +48,9 @@ class Client(threading.Thread):
     def run(self):
         n = 0
         while not self.stopping.is_set() and n != self.limit:
-            self.s.may_send.wait()
+            if not self.s.may_send.is_set():
+                self.rest()
+                continue
             to = self.recipients()
             mid, raw = make(self.s.sender, to, self.size())
             self.s.ledger.begin(mid, raw)
@@ -59,6 +62,16 @@ class Client(threading.Thread):
                 self.stopping.wait(0.05)
             if self.pace():
                 self.stopping.wait(self.pace())
+
+
+    def rest(self):
+        self.hang_up()
+        self.resting = True
+        self.s.may_send.wait()
+        self.resting = False
+
+    def hang_up(self):
+        pass
 
 
 def said(answer):
@@ -89,10 +102,13 @@ class Injector(Client):
             self.answers[said((e.smtp_code, e.smtp_error))] += 1
         except (smtplib.SMTPException, OSError):
             self.dropped += 1
+        self.hang_up()
+        return []
+
+    def hang_up(self):
         if self.c is not None:
             self.c.close()
         self.c = None
-        return []
 
 
 def submission(i, sender, to, before=()):

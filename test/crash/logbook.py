@@ -6,6 +6,7 @@ which time, so that each line has a place and a time of arrival much finer
 than its stamp, whatever the daemons believe the time to be.
 """
 import bisect
+import contextlib
 import os
 import re
 import threading
@@ -23,11 +24,16 @@ AGENTS = {"virtual": False, "local-delivery": False, "smtp": True,
 
 
 class Event:
-    """A kill or a power cut, noted before it happens.  at: how long the log
-    was."""
+    """A kill or a power cut.  It takes a while; what happens meanwhile is in
+    doubt.  at: how long the log was."""
 
     def __init__(self, what, at):
-        self.what, self.at, self.time = what, at, time.time()
+        self.what = what
+        self.at, self.time = at, time.time()
+        self.end_at, self.end_time = at, self.time
+
+    def end(self, at):
+        self.end_at, self.end_time = at, time.time()
 
     def repeats(self, recipient):
         if self.what in REPEATS:
@@ -63,8 +69,13 @@ class LogBook(threading.Thread):
                 self.sizes.append(size)
                 self.times.append(now)
 
+    @contextlib.contextmanager
     def event(self, what):
-        self.events.append(Event(what, self.size()))
+        """What is done inside is the event."""
+        e = Event(what, self.size())
+        self.events.append(e)
+        yield
+        e.end(self.size())
 
     def when(self, place):
         """The line that ends there had arrived at this time."""
@@ -100,11 +111,11 @@ class LogBook(threading.Thread):
         after (from an agent that went on), and it was not settled yet.  None
         if there was none."""
         there = self.seen.get(qid, 0)
-        begun = after.at if after else 0
+        begun = after.end_at if after else 0
         lines = [p for p in self.sent.get((qid, recipient), ()) if p > begun]
         settled = self.when(lines[0]) + rule.late if lines else None
         removed = self.removed.get(qid)
-        i = bisect.bisect_left([e.time for e in self.events],
+        i = bisect.bisect_left([e.end_time for e in self.events],
                                arrived - rule.after)
         for e in self.events[i:]:
             if settled is not None and e.time > settled:
@@ -112,7 +123,7 @@ class LogBook(threading.Thread):
             if e.what != "power" and removed is not None and removed <= e.at:
                 return None
             if (after is None or e.time > after.time) and \
-                    e.at >= there and e.repeats(recipient):
+                    e.end_at >= there and e.repeats(recipient):
                 return e
         return None
 

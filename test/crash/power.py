@@ -3,7 +3,6 @@
 frozen at a random moment, mounted again and recovered by an ordinary start."""
 import os
 import signal
-import subprocess
 import time
 
 from disk import Disk, why_not
@@ -44,14 +43,14 @@ class Cutter:
         disks = list(self.disks)
         s.random.shuffle(disks)
         if self.how == "shutdown":
-            s.event("power")
-            for d in disks:
-                d.shut_down()
+            with s.event("power"):
+                for d in disks:
+                    d.shut_down()
             time.sleep(s.random.choice((0, 0.2)))
             s.kill_tree()
         else:
-            self.freeze()
-            s.event("power")
+            with s.event("power"):
+                self.freeze()
             for d in disks:
                 d.copy()
             s.kill_tree()
@@ -114,17 +113,12 @@ def run_one(prefix, kinds, how, cuts, clients, seed, keep, blind=False):
         if imap is not None:
             imap.stopping.set()
         if failed and keep:
-            copy_evidence(s)
+            s.copy_evidence()
         s.kill_tree()
         if cutter is not None:
             cutter.close()
         s.close(keep and failed)
     return ""
-
-
-def copy_evidence(s):
-    for path in (s.i.queue, s.i.mail):
-        subprocess.run(["cp", "-a", path, s.dir])
 
 
 def judge(s, v, imap):

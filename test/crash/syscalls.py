@@ -221,16 +221,15 @@ def one(s, actions, name, program, inject):
             if tries == 9:
                 raise
     try:
-        s.event("tree")
-        getattr(actions, name)()
-        time.sleep(0.15)		# what follows the answer
+        with s.event("tree"):
+            getattr(actions, name)()
+            time.sleep(0.15)		# what follows the answer
     finally:
         t.stop()
     return t
 
 
 def check(s, actions, what, full):
-    s.event("tree")
     actions.settled()
     end = time.monotonic() + 20
     while True:		# the list of the queue may have met the fault

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The system under test: one instance, its peer, its ledger, its processes."""
+import collections
+import contextlib
 import json
 import os
 import random
@@ -69,7 +71,7 @@ class System:
             "transport_maps": "inline:{%s=smtp:[%s]:%d}" % (
                 PEER, self.peer.host, self.peer.port),
             "service_throttle_time": "2s",
-            "import_environment": "TZ LD_PRELOAD",
+            "import_environment": "TZ LD_PRELOAD CRASH_CLOCK",
         }
         conf.update(SETTINGS)
         conf.update(main)
@@ -111,6 +113,23 @@ class System:
             w.join(60)
             if w.is_alive():
                 raise Failed("an injecting client hangs")
+
+    @contextlib.contextmanager
+    def quiet(self, *others):
+        """Nobody sends, nobody is connected."""
+        self.may_send.clear()
+        try:
+            clients = self.injectors + list(others)
+            wait_for("the clients to rest", lambda: all(
+                w.resting or not w.is_alive() for w in clients))
+            yield
+        finally:
+            self.may_send.set()
+
+    def answers(self):
+        """What clients were told instead of 250, by (code, text)."""
+        return sum((w.answers for w in self.injectors),
+                   collections.Counter())
 
     # -- processes ------------------------------------------------------
 
@@ -171,7 +190,7 @@ class System:
             self.i.process = None
 
     def event(self, what):
-        self.book.event(what)
+        return self.book.event(what)
 
     # -- the end --------------------------------------------------------
 
@@ -225,6 +244,11 @@ class System:
     def panics(self):
         return [x for x in self.i.log_text().splitlines()
                 if "panic:" in x][:5]
+
+    def copy_evidence(self):
+        """Before the file systems below it go."""
+        for path in (self.i.queue, self.i.mail):
+            subprocess.run(["cp", "-a", path, self.dir])
 
     def close(self, keep=False):
         for w in self.injectors:

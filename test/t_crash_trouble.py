@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The crash harness in its short form: full disks, read-only disks, clocks
+that jump."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "crash"))
+import short  # noqa: E402
+
+
+def test_trouble(_):
+    import trouble
+
+    for _, a in short.each_mode():
+        short.run_cases(list(trouble.cases(a)))
