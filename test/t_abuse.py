@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bad peers get a clear reply and a log line, and bother nobody else."""
+import errno
 import imaplib
 import os
 import poplib
 import smtplib
 import socket
 
+import instance
 from scenario import (Raw, check, equal, imap, inbox, pop, send, smtp,
                       tls_context, wait_for, wait_inbox)
+
+SECONDS = instance.PATIENCE * instance.SLOW
 
 
 def others_are_served(i):
@@ -28,7 +32,7 @@ def test_wrong_passwords(s):
     alice = i.accounts[0]["user"]
     c = smtp(i, "smtp")
     c.close()
-    c = smtplib.SMTP(i.host, i.ports["submission"], timeout=60)
+    c = smtplib.SMTP(i.host, i.ports["submission"], timeout=SECONDS)
     c.starttls(context=tls_context(i))
     for user in (alice, "nobody@" + i.domains[0]):
         try:
@@ -52,13 +56,13 @@ def test_wrong_passwords(s):
 
 
 def imap_with(i, user, word):
-    c = imaplib.IMAP4_SSL(i.host, i.ports["imaps"], timeout=60,
+    c = imaplib.IMAP4_SSL(i.host, i.ports["imaps"], timeout=SECONDS,
                           ssl_context=tls_context(i))
     c.login(user, word)
 
 
 def pop_with(i, user, word):
-    c = poplib.POP3_SSL(i.host, i.ports["pop3s"], timeout=60,
+    c = poplib.POP3_SSL(i.host, i.ports["pop3s"], timeout=SECONDS,
                         context=tls_context(i))
     c.user(user)
     c.pass_(word)
@@ -147,7 +151,7 @@ def test_unknown_commands(s):
     r.put(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     code, text = r.reply()
     check(code in (221, 421, 500, 502, 554), text)
-    check(r.is_closed() or True, "")
+    check(r.is_closed(), "the connection stays open")
     r.close()
     others_are_served(i)
 
@@ -188,13 +192,16 @@ def test_garbage(s):
     for service in ("smtp", "imap", "pop3", "imaps", "pop3s",
                     "submissions"):
         r = Raw(i, service)
-        r.put(junk + b"\r\n" + junk)
-        r.s.settimeout(5)
         try:
+            r.put(junk + b"\r\n" + junk)
+            r.s.shutdown(socket.SHUT_WR)
             while r.s.recv(4096):
                 pass
-        except OSError:
+        except (ConnectionError, BrokenPipeError):
             pass
+        except OSError as e:
+            if e.errno != errno.ENOTCONN:
+                raise
         r.close()
     text = i.log_text()
     check(all(32 <= ord(c) or c in "\n\t" for c in text),
@@ -240,7 +247,6 @@ def test_plaintext_behind_starttls(s):
         if service == "smtp":
             r.ask(b"EHLO x.test")
         r.put(command)
-        r.s.settimeout(10)
         seen = b""
         try:
             while True:
@@ -248,7 +254,7 @@ def test_plaintext_behind_starttls(s):
                 if not got:
                     break
                 seen += got
-        except OSError:
+        except ConnectionError:
             pass
         check(b"250 2.0.0 Ok" not in seen and b"b OK" not in seen and
               b"+OK Cap" not in seen,
@@ -259,14 +265,20 @@ def test_plaintext_behind_starttls(s):
 
 
 def test_silent_clients(s):
-    i = s.posthouse(main={"smtpd_timeout": "2s"})
-    silent = [Raw(i) for _ in range(20)]
+    host = s.address()
+    port = instance.free_port(host)
+    i = s.posthouse(host=host, ports={"hasty": port}, master_extra=(
+        "%s:%d inet n - y - - smtpd -o smtpd_timeout=2s\n" % (host, port)))
+    wait_for("the hasty service", lambda: i.answers("hasty"))
+    silent = [Raw(i, "hasty") for _ in range(20)]
     for r in silent:
         code, text = r.reply()
         equal(code, 220, text)
-    half = Raw(i)
-    half.reply()
-    half.ask(b"EHLO x.test")
+    # Two seconds are little for us on a busy machine.
+    for _ in range(50):
+        half = Raw(i, "hasty")
+        if half.reply()[0] == 220 and half.ask(b"EHLO x.test")[0] == 250:
+            break
     half.put(b"MAIL FR")
     others_are_served(i)
     for r in silent + [half]:

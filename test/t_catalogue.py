@@ -10,10 +10,13 @@ import re
 import socket
 import ssl
 import subprocess
-import time
 
-from scenario import (Failed, Raw, Skip, check, equal, imap, send,
-                      tls_context, wait_for, wait_inbox)
+import instance
+from accounts import system_user
+from scenario import (Failed, Raw, check, equal, imap, send, tls_context,
+                      wait_for, wait_inbox)
+
+SECONDS = instance.PATIENCE * instance.SLOW
 
 BAD = (500, 501, 502, 503, 504, 550, 552, 553, 554, 555)
 
@@ -141,7 +144,6 @@ def run_row(i, label, steps):
         data = fill(i, data)
         # "!" at the end: exactly these bytes, no line end.
         r.put(data[:-1] if data.endswith(b"!") else data + b"\r\n")
-        r.s.settimeout(20)
         try:
             code, text = r.reply()
         except TimeoutError:
@@ -205,7 +207,6 @@ def test_smtp_floods(s):
         equal(r.reply()[0], 220, label)
         if "HTTP" not in label:
             equal(r.ask(b"EHLO x.test")[0], 250, label)
-        r.s.settimeout(20)
         try:
             r.s.sendall(data)
             r.s.shutdown(socket.SHUT_WR)
@@ -234,7 +235,6 @@ def test_smtp_floods(s):
             r.put(b"x" * 10000)
     except OSError:
         pass
-    r.s.settimeout(20)
     out = drain(r)
     check(out.startswith(b"552") or out.startswith(b"421"), "9: %r" % out)
     r.close()
@@ -301,11 +301,9 @@ def test_log_injection(s):
 
 # -- TLS ----------------------------------------------------------------------
 
-def wrap(i, sock, **kw):
-    c = tls_context(i)
-    for k, v in kw.items():
-        setattr(c, k, v)
-    return c.wrap_socket(sock, server_hostname="x.test")
+def connect(i, service):
+    return socket.create_connection((i.host, i.ports[service]),
+                                    timeout=SECONDS)
 
 
 def test_tls(s):
@@ -318,7 +316,7 @@ def test_tls(s):
         c.set_ciphers("ALL:@SECLEVEL=0")
         c.minimum_version = ssl.TLSVersion.TLSv1
         c.maximum_version = ssl.TLSVersion.TLSv1_1
-        with socket.create_connection((i.host, i.ports[service])) as sock:
+        with connect(i, service) as sock:
             try:
                 c.wrap_socket(sock)
             except (ssl.SSLError, ConnectionError):
@@ -328,7 +326,7 @@ def test_tls(s):
     # 114: tickets stay with their service
     c = tls_context(i)
     c.maximum_version = ssl.TLSVersion.TLSv1_2
-    with socket.create_connection((i.host, i.ports["submissions"])) as sock:
+    with connect(i, "submissions") as sock:
         t = c.wrap_socket(sock)
         t.recv(100)
         ticket = t.session
@@ -342,23 +340,24 @@ def test_tls(s):
     equal(r.ask(b"STARTTLS")[0], 220, "STARTTLS")
     plain = r.s.dup()
     t = tls_context(i).wrap_socket(r.s)
-    t.sendall(b"EHLO x\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<" + alice +
-              b">\r\n")
-    time.sleep(0.3)
-    t.recv(65536)
+    r.s, r.f = t, t.makefile("rb")
+    for line in (b"EHLO x", M, R.replace(b"@ALICE@", alice)):
+        equal(r.ask(line)[0], 250, "13: %r" % line)
     t.sendall(b"BDAT 100 LAST\r\n" + b"x" * 50)
     try:
-        t.settimeout(5)
         t.unwrap()
-    except (ssl.SSLError, OSError):
+    except (ssl.SSLError, ConnectionError):
         pass
+    rest = b""
     try:
         plain.sendall(b"x" * 50 + b"\r\nNOOP\r\nQUIT\r\n")
-        plain.settimeout(10)
         rest = plain.recv(4096)
+        while rest and plain.recv(4096):
+            pass
     except ConnectionError:
-        rest = b""
-    check(b"250" not in rest and b"221" not in rest,
+        pass
+    # Nothing, or a record that ends TLS.
+    check(rest[:2] in (b"", b"\x15\x03", b"\x17\x03"),
           "13: cleartext behind TLS: %r" % rest)
     equal(i.queue_list(), [], "13: the queue")
     no_crash(i)
@@ -444,8 +443,7 @@ IMAP = (
 
 
 def imap_raw(i, user):
-    s = socket.create_connection((i.host, i.ports["imaps"]), timeout=60)
-    t = tls_context(i).wrap_socket(s)
+    t = tls_context(i).wrap_socket(connect(i, "imaps"))
     f = t.makefile("rb")
     f.readline()
     t.sendall(b"l LOGIN %s secret-%s\r\n" % (
@@ -471,28 +469,26 @@ def test_imap(s):
     send(i, "a@x.test", alice)
     wait_inbox(i, alice, 1)
     for label, data, want in IMAP_BEFORE:
-        s_ = socket.create_connection((i.host, i.ports["imaps"]), timeout=60)
-        t = tls_context(i).wrap_socket(s_)
+        t = tls_context(i).wrap_socket(connect(i, "imaps"))
         f = t.makefile("rb")
         f.readline()
-        begun = time.monotonic()
         t.sendall(data)
-        t.settimeout(20)
         try:
             line = f.readline()
         except TimeoutError:
             raise Failed(label + ": no answer")
         check(any(line.startswith(w) for w in want), "%s: %r" % (label, line))
-        check(time.monotonic() - begun < 10, label + ": slow")
         t.close()
+    check(i.cpu_seconds("login") < 5 * instance.SLOW, "login was busy")
     t, f = imap_raw(i, alice)
     for label, data, want in IMAP:
-        begun = time.monotonic()
+        begun = i.cpu_seconds("imapd")
         t.sendall(data)
         line = tagged(f, b"a")
         check(re.match(rb"a (" + want + rb")\b", line), "%s: %r: %r" % (
             label, data[:60], line))
-        check(time.monotonic() - begun < 5, label + ": slow")
+        check(i.cpu_seconds("imapd") - begun < 5 * instance.SLOW,
+              label + ": slow")
         if b"OK" in line:
             t.sendall(b"s SELECT INBOX\r\n")
             tagged(f, b"s")
@@ -540,8 +536,7 @@ def test_pop3(s):
     alice = i.accounts[0]["user"]
     send(i, "a@x.test", alice)
     wait_inbox(i, alice, 1)
-    s_ = socket.create_connection((i.host, i.ports["pop3s"]), timeout=60)
-    t = tls_context(i).wrap_socket(s_)
+    t = tls_context(i).wrap_socket(connect(i, "pop3s"))
     f = t.makefile("rb")
     f.readline()
 
@@ -558,8 +553,7 @@ def test_pop3(s):
                 pass
     t.close()
     # 93: no growth by DELE and RSET
-    s_ = socket.create_connection((i.host, i.ports["pop3s"]), timeout=60)
-    t = tls_context(i).wrap_socket(s_)
+    t = tls_context(i).wrap_socket(connect(i, "pop3s"))
     f = t.makefile("rb")
     f.readline()
     ask(b"USER " + alice.encode())
@@ -635,14 +629,15 @@ ITEMS = ("(ENVELOPE BODYSTRUCTURE BODY BODY.PEEK[HEADER.FIELDS (TO SUBJECT)] "
 
 
 def test_messages(s):
-    """Hostile messages are kept byte for byte and described in time."""
+    """Hostile messages are kept byte for byte and described in time: that of
+    the process, which does not hang on what else the machine does."""
     i = s.posthouse()
     imaplib._MAXLINE = 10000000
     c = imap(i, i.accounts[0]["user"])
     c.select()
-    limit = 5 * float(os.environ.get("POSTHOUSE_SLOW", "1"))
+    limit = 5 * instance.SLOW
     for n, (label, data) in enumerate(MESSAGES, 1):
-        begun = time.monotonic()
+        begun = i.cpu_seconds("imapd")
         equal(c.append("INBOX", None, None, data)[0], "OK", label)
         c.noop()
         equal(c.fetch(str(n), ITEMS)[0], "OK", label + ": FETCH")
@@ -651,8 +646,8 @@ def test_messages(s):
         typ, got = c.fetch(str(n), "BODY.PEEK[]")
         equal(got[0][1].replace(b"\r\n", b"\n"),
               data.replace(b"\r\n", b"\n"), label + ": the bytes")
-        check(time.monotonic() - begun < limit, "%s: %.1f s" % (
-            label, time.monotonic() - begun))
+        took = i.cpu_seconds("imapd") - begun
+        check(took < limit, "%s: %.1f s of CPU time" % (label, took))
     c.logout()
     # 60, 61, 7: by SMTP, at the seams of buffers
     alice = i.accounts[1]["user"]
@@ -679,19 +674,9 @@ def test_messages(s):
 
 # -- local delivery -----------------------------------------------------------
 
-USER = "ph-test-user"
-
-
 def test_local_files(s):
     """What a user does in his home directory harms nobody."""
-    if os.geteuid() != 0:
-        raise Skip("needs root")
-    try:
-        u = pwd.getpwnam(USER)
-    except KeyError:
-        raise Skip("no user " + USER)
-    subprocess.run(["find", u.pw_dir, "-mindepth", "1", "-delete"],
-                   check=True)
+    u = system_user()
     secret = os.path.join(s.dir, "secret")
     with open(secret, "w") as f:
         f.write("secret-address@elsewhere.example\n")
@@ -706,7 +691,7 @@ def test_local_files(s):
           "fds \"|ls -l /proc/self/fd; env\"\n" % i.config)
     i.start()
     forward = os.path.join(u.pw_dir, ".forward")
-    to = "%s@%s" % (USER, i.myhostname)
+    to = "%s@%s" % (u.pw_name, i.myhostname)
 
     def own(path):
         os.chown(path, u.pw_uid, u.pw_gid, follow_symlinks=False)
@@ -779,7 +764,7 @@ def test_local_files(s):
     for ext in ("../x", ".x", "a/b"):
         r = session(i)
         r.ask(M)
-        r.ask(b"RCPT TO:<%s+%s@%s>" % (USER.encode(), ext.encode(),
+        r.ask(b"RCPT TO:<%s+%s@%s>" % (u.pw_name.encode(), ext.encode(),
                                        i.myhostname.encode()))
         r.close()
     no_crash(i)

@@ -4,7 +4,6 @@ import glob
 import os
 import re
 import shutil
-import time
 
 from scenario import (CORPUS, Raw, Skip, check, equal, imap, inbox, message,
                       pop, send, tls_context, wait_for, wait_inbox)
@@ -211,7 +210,6 @@ def test_idle_hears_of_new_mail(s):
     c.send(tag + b" IDLE\r\n")
     check(c.readline().startswith(b"+"), "continuation")
     send(i, "x@elsewhere.test", user)
-    c.sock.settimeout(20)
     line = c.readline()
     while not line.endswith(b"EXISTS\r\n"):
         line = c.readline()

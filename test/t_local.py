@@ -1,29 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """local(8): system users, aliases, .forward, commands, loops."""
 import os
-import pwd
-import subprocess
 
-from scenario import (Skip, check, delivery_status, equal, parse, send,
-                      wait_for, wait_inbox)
-
-USER = "ph-test-user"
-
-
-def system_user():
-    """A system user of our own, with a home; needs root."""
-    if os.geteuid() != 0:
-        raise Skip("needs root")
-    try:
-        pwd.getpwnam(USER)
-    except KeyError:
-        subprocess.run(["useradd", "--system", "--user-group",
-                        "--create-home", "--home-dir", "/var/lib/" + USER,
-                        "--shell", "/bin/sh", USER], check=True)
-    u = pwd.getpwnam(USER)
-    subprocess.run(["find", u.pw_dir, "-mindepth", "1", "-delete"],
-                   check=True)
-    return u
+from accounts import system_user
+from scenario import (check, delivery_status, equal, message, parse, send,
+                      smtp, wait_for, wait_inbox)
 
 
 def maildir(path):
@@ -32,8 +13,11 @@ def maildir(path):
         d = os.path.join(path, sub)
         if os.path.isdir(d):
             for f in os.listdir(d):
-                with open(os.path.join(d, f), "rb") as fh:
-                    out.append((os.path.join(d, f), fh.read()))
+                try:
+                    with open(os.path.join(d, f), "rb") as fh:
+                        out.append((os.path.join(d, f), fh.read()))
+                except FileNotFoundError:
+                    pass        # on its way from new/ to cur/
     return out
 
 
@@ -67,12 +51,12 @@ def to(i, name):
 def test_system_user(s):
     u = system_user()
     i = system(s)
-    send(i, "x@elsewhere.test", to(i, USER))
+    send(i, "x@elsewhere.test", to(i, u.pw_name))
     path, raw = wait_maildir(u.pw_dir + "/Maildir", 1)[0]
     equal(os.stat(path).st_uid, u.pw_uid, "owner of the message")
     check(raw.startswith(b"Return-Path: <x@elsewhere.test>\r\n"),
           repr(raw[:100]))
-    check(b"\r\nDelivered-To: %s\r\n" % to(i, USER).encode() in raw,
+    check(b"\r\nDelivered-To: %s\r\n" % to(i, u.pw_name).encode() in raw,
           "Delivered-To")
     wait_for("log", lambda: "relay=local, " in i.log_text() and
              "status=sent (delivered to maildir)" in i.log_text(), 10)
@@ -81,7 +65,7 @@ def test_system_user(s):
 def test_aliases(s):
     u = system_user()
     i = system(s, "team %s, alice@a.ph.example\nboss team\n"
-               "filed \"|cat > %s/command-out\"\n" % (USER, s.dir))
+               "filed \"|cat > %s/command-out\"\n" % (u.pw_name, s.dir))
     send(i, "x@elsewhere.test", to(i, "boss"))
     wait_maildir(u.pw_dir + "/Maildir", 1)
     wait_inbox(i, "alice@a.ph.example", 1)
@@ -94,9 +78,9 @@ def test_include_and_command(s):
     i = system(s, "list :include:%s/members\n"
                "pipe \"|/bin/cat > %s; /bin/echo $EXTENSION >> %s\"\n"
                % (s.dir, out, out), recipient_delimiter="+",
-               default_privs=USER)
+               default_privs=u.pw_name)
     with open(os.path.join(s.dir, "members"), "w") as f:
-        f.write("# members\n%s\nalice@a.ph.example\n" % USER)
+        f.write("# members\n%s\nalice@a.ph.example\n" % u.pw_name)
     send(i, "x@elsewhere.test", to(i, "list"))
     wait_maildir(u.pw_dir + "/Maildir", 1)
     wait_inbox(i, "alice@a.ph.example", 1)
@@ -111,8 +95,8 @@ def test_include_and_command(s):
 def test_dot_forward(s):
     u = system_user()
     i = system(s)
-    put_as(u, ".forward", "alice@a.ph.example, \\%s\n" % USER)
-    send(i, "x@elsewhere.test", to(i, USER))
+    put_as(u, ".forward", "alice@a.ph.example, \\%s\n" % u.pw_name)
+    send(i, "x@elsewhere.test", to(i, u.pw_name))
     raw = wait_inbox(i, "alice@a.ph.example", 1)[0]
     equal(parse(raw)["Return-Path"], "<x@elsewhere.test>", "sender")
     wait_maildir(u.pw_dir + "/Maildir", 1)
@@ -122,7 +106,7 @@ def test_command_fails(s):
     u = system_user()
     i = system(s)
     put_as(u, ".forward", "\"|echo no such thing; exit 67\"\n")
-    send(i, "alice@a.ph.example", to(i, USER))
+    send(i, "alice@a.ph.example", to(i, u.pw_name))
     _, _, rcpts = delivery_status(wait_inbox(i, "alice@a.ph.example", 1)[0])
     equal(rcpts[0]["Status"], "5.1.1", "Status")
     check("no such thing" in rcpts[0]["Diagnostic-Code"],
@@ -134,13 +118,11 @@ def test_loop(s):
     i = system(s)
     put_as(u, ".forward", "back@%s\n" % i.myhostname)
     with open(os.path.join(i.config, "aliases"), "w") as f:
-        f.write("back %s@%s\n" % (USER, i.domains[0]))
-    del u
+        f.write("back %s@%s\n" % (u.pw_name, i.domains[0]))
     # A message that has been here before.
-    from scenario import message
-    data = b"Delivered-To: " + to(i, USER).encode() + b"\r\n" + message(
-        "alice@a.ph.example", [to(i, USER)])
-    send(i, "alice@a.ph.example", to(i, USER), data)
+    data = b"Delivered-To: " + to(i, u.pw_name).encode() + b"\r\n" + message(
+        "alice@a.ph.example", [to(i, u.pw_name)])
+    send(i, "alice@a.ph.example", to(i, u.pw_name), data)
     _, _, rcpts = delivery_status(wait_inbox(i, "alice@a.ph.example", 1)[0])
     equal(rcpts[0]["Status"], "5.4.6", "Status")
     check("mail forwarding loop" in rcpts[0]["Diagnostic-Code"],
@@ -149,7 +131,6 @@ def test_loop(s):
 
 def test_unknown_user(s):
     i = system(s)
-    from scenario import smtp
     with smtp(i) as c:
         c.ehlo("x.test")
         c.mail("x@elsewhere.test")

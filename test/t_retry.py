@@ -64,11 +64,21 @@ def test_flush_tries_at_once(s):
                            myhostname="mx.far.ph.example", accounts=("x",))
     i.command("postqueue", "-f")
     wait_inbox(far_side, "x@far.ph.example", 1, 60)
-    submit(i)
+    i.wait_queue_empty()
+    # And by queue id: the other message waits on.
     far_side.stop()
-    # And by queue id.
     submit(i)
-    wait_for("two reports", lambda: len(i.queue_list()) >= 1, 60)
+    submit(i)
+    ids = [q["queue_id"] for q in wait_for("two reports", lambda: (
+        lambda q: q if len(q) == 2 and all(
+            m["queue_name"] == "deferred" and
+            m["recipients"][0].get("delay_reason") for m in q) else None)(
+                i.queue_list()), 60)]
+    far_side.start()
+    i.command("postqueue", "-i", ids[1])
+    wait_inbox(far_side, "x@far.ph.example", 2, 60)
+    wait_for("one message less", lambda: [
+        q["queue_id"] for q in i.queue_list()] == ids[:1], 60)
 
 
 def test_bounces_when_its_time_is_over(s):

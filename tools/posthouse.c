@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -199,9 +200,28 @@ cmd_abort(struct context *c)
 	return wait_for_end(c);
 }
 
+/* `posthouse check` in a process of its own. */
+static bool
+configuration_is_good(struct context *c)
+{
+	int	 status;
+	pid_t	 pid = fork();
+
+	if (pid == 0)
+		_exit(cmd_check(c));
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+/* master believes main.cf only as far as it reads it itself; a daemon that
+ * does not start with the new one is no better than none. */
 static int
 cmd_reload(struct context *c)
 {
+	if (!configuration_is_good(c)) {
+		(void)fprintf(stderr, "posthouse: fatal: not reloaded: the old "
+		    "configuration stays\n");
+		return 1;
+	}
 	say(c, "refreshing the Posthouse mail system");
 	return send_signal(c, SIGHUP);
 }

@@ -2,6 +2,12 @@
 # prepare.sh - what quickstart and runtests do before anything else: install
 # packages, create users, build.  Sourced by /bin/sh; $top is the source tree.
 
+# Tools of the administrator are not in everybody's path; and no proxy or
+# locale of the caller's decides what a test sees.
+PATH=$PATH:/usr/sbin:/sbin
+LC_ALL=C.UTF-8
+export PATH LC_ALL
+
 say() {
 	printf '%s\n' "==> $*"
 }
@@ -25,6 +31,10 @@ missing_packages() {
 	done
 }
 
+apt_get() {
+	apt-get -qq -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 "$@"
+}
+
 install_packages() {
 	missing=$(missing_packages "$@")
 	[ -n "$missing" ] || return 0
@@ -42,10 +52,14 @@ Install them as root:  apt-get install $missing"
 		made=yes
 	fi
 	log=$(mktemp)
-	apt-get update -qq >"$log" 2>&1 &&
-	    apt-get install -y -qq --no-install-recommends $missing \
-	    >>"$log" 2>&1
-	rc=$?
+	rc=1
+	# A mirror may have a bad moment, and another apt may be at work.
+	for pause in 5 20 0; do
+		apt_get update >"$log" 2>&1 &&
+		    apt_get install -y --no-install-recommends $missing \
+		    >>"$log" 2>&1 </dev/null && rc=0 && break
+		sleep $pause
+	done
 	[ $made = no ] || rm -f $policy
 	if [ $rc -ne 0 ]; then
 		tail -20 "$log" >&2
@@ -57,15 +71,21 @@ Install them as root:  apt-get install $missing"
 # The accounts of conf/common.h, and the owner of mailboxes.
 create_users() {
 	[ "$(id -u)" -eq 0 ] || return 0
+	# useradd gives up when another one is at work, so: one at a time.
+	exec 8</etc
+	flock 8
 	for g in posthouse-drop; do
-		getent group $g >/dev/null || groupadd --system $g
+		getent group $g >/dev/null || groupadd --system $g ||
+		    die "cannot make the group $g"
 	done
 	for u in posthouse posthouse-net posthouse-auth posthouse-login \
 	    posthouse-mail; do
 		getent passwd $u >/dev/null ||
 		    useradd --system --user-group --no-create-home \
-		    --home-dir /nonexistent --shell /usr/sbin/nologin $u
+		    --home-dir /nonexistent --shell /usr/sbin/nologin $u ||
+		    die "cannot make the user $u"
 	done
+	exec 8<&-
 }
 
 # build DIR CONFIGURE-ARGUMENTS...: configure once, make, install below DIR

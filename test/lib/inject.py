@@ -15,8 +15,8 @@ NR = {"open": 2, "socket": 41, "connect": 42, "execve": 59, "kill": 62,
       "unlink": 87, "ptrace": 101, "setresuid": 117, "chroot": 161,
       "mount": 165, "openat": 257, "unshare": 272, "bpf": 321, "close": 3,
       "keyctl": 250}
-(ATTACH, DETACH, GETREGS, SETREGS, SINGLESTEP, PEEK, POKE) = (
-    16, 17, 12, 13, 9, 2, 5)
+(ATTACH, DETACH, GETREGS, SETREGS, SINGLESTEP, PEEK, POKE, CONT) = (
+    16, 17, 12, 13, 9, 2, 5, 7)
 WALL = 0x40000000
 
 
@@ -51,21 +51,31 @@ class Taken:
         self.pid = pid
 
     def __enter__(self):
-        for _ in range(50):
+        for _ in range(500):
             ptrace(ATTACH, self.pid)
-            os.waitpid(self.pid, WALL)
+            self.signals = []
+            while True:
+                _, status = os.waitpid(self.pid, WALL)
+                if not os.WIFSTOPPED(status):
+                    raise OSError("process %d is gone" % self.pid)
+                if os.WSTOPSIG(status) == signal.SIGSTOP:
+                    break
+                # Another one was there first; it gets through below.
+                ptrace(CONT, self.pid, 0, os.WSTOPSIG(status))
             self.old = Regs()
             ptrace(GETREGS, self.pid, 0, ctypes.addressof(self.old))
             word = ptrace(PEEK, self.pid, self.old.rip - 2)
             if word & 0xffff == 0x050f and self.old.orig_rax < 1 << 32:
                 return self
             ptrace(DETACH, self.pid)
-            time.sleep(0.02)
+            time.sleep(0.01)
         raise OSError("process %d is never in a system call" % self.pid)
 
     def __exit__(self, *_):
         ptrace(SETREGS, self.pid, 0, ctypes.addressof(self.old))
         ptrace(DETACH, self.pid)
+        for s in self.signals:
+            os.kill(self.pid, s)
 
     def poke(self, at, data):
         data += b"\0" * (8 - len(data) % 8)
@@ -89,10 +99,14 @@ class Taken:
         for reg, v in zip(("rdi", "rsi", "rdx", "r10", "r8", "r9"), values):
             setattr(r, reg, v)
         ptrace(SETREGS, self.pid, 0, ctypes.addressof(r))
-        ptrace(SINGLESTEP, self.pid)
-        _, status = os.waitpid(self.pid, WALL)
-        if not os.WIFSTOPPED(status) or \
-                os.WSTOPSIG(status) != signal.SIGTRAP:
-            raise OSError("process %d: status %#x" % (self.pid, status))
+        while True:
+            ptrace(SINGLESTEP, self.pid)
+            _, status = os.waitpid(self.pid, WALL)
+            if not os.WIFSTOPPED(status):
+                raise OSError("process %d: status %#x" % (self.pid, status))
+            if os.WSTOPSIG(status) == signal.SIGTRAP:
+                break
+            # A signal of its own life came before the step was made.
+            self.signals.append(os.WSTOPSIG(status))
         ptrace(GETREGS, self.pid, 0, ctypes.addressof(r))
         return ctypes.c_long(r.rax).value

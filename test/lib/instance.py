@@ -4,6 +4,7 @@
 ./quickstart and the system tests use the same code, so that what a person
 gets to see is what the tests run.
 """
+import ctypes
 import json
 import os
 import pwd
@@ -20,6 +21,9 @@ BASE_PORTS = {"smtp": 2525, "submission": 2587, "submissions": 2465,
 MAIL_USER = "posthouse-mail"
 # All patience is multiplied by this; builds with sanitizers are slow.
 SLOW = float(os.environ.get("POSTHOUSE_SLOW", "1"))
+# Nobody gives up before that, in seconds: a machine may be ten times slower
+# than ours, and what goes well does not wait.
+PATIENCE = 120
 
 
 class Failed(Exception):
@@ -28,7 +32,7 @@ class Failed(Exception):
 
 def wait_for(what, condition, timeout=60.0, step=0.05):
     """Poll until condition() is true; its value.  Never a fixed sleep."""
-    timeout *= SLOW
+    timeout = max(timeout, PATIENCE) * SLOW
     end = time.monotonic() + timeout
     while True:
         value = condition()
@@ -40,48 +44,14 @@ def wait_for(what, condition, timeout=60.0, step=0.05):
         time.sleep(step)
 
 
-def port_is_free(host, port):
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            s.bind((host, port))
-        except OSError:
-            return False
-    return True
-
-
-def free_port(host="127.0.0.1"):
-    """A free port, kept for the caller only by good manners."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as s:
-        s.bind((host, 0))
-        return s.getsockname()[1]
-
-
-def free_ports(host, n):
-    """n free ports, no two the same: all are held until the last is found."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    held = []
-    try:
-        for _ in range(n):
-            s = socket.socket(family, socket.SOCK_STREAM)
-            s.bind((host, 0))
-            held.append(s)
-        return [s.getsockname()[1] for s in held]
-    finally:
-        for s in held:
-            s.close()
-
-
 reserved = []
 
 
-def reserve(offset):
-    """Until this process ends, no other one chooses the same ports."""
+def reserve(name):
+    """True: until this process ends nobody else gets that name."""
     s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
-        s.bind("\0posthouse-ports-%d" % offset)
+        s.bind("\0posthouse-" + name)
     except OSError:
         s.close()
         return False
@@ -89,14 +59,78 @@ def reserve(offset):
     return True
 
 
+def port_is_free(host, port, kinds=(socket.SOCK_STREAM,)):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for kind in kinds:
+        with socket.socket(family, kind) as s:
+            if kind == socket.SOCK_STREAM:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind((host, port))
+            except OSError:
+                return False
+    return True
+
+
+def port_numbers():
+    """Those that the kernel does not give to outgoing connections; each
+    process begins elsewhere."""
+    low, high = 10000, 32768
+    try:
+        with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+            high = min(high, int(f.read().split()[0]))
+    except (OSError, ValueError):
+        pass
+    if high < low + 2000:
+        high = 32768
+    begin = os.getpid() * 61
+    while True:
+        for n in range(high - low):
+            yield low + (begin + n) % (high - low)
+
+
+numbers = port_numbers()
+
+
+def free_port(*hosts):
+    """A port that is free on all of them for TCP and UDP, and that no other
+    user of this function gets as long as this process lives."""
+    hosts = hosts or ("127.0.0.1",)
+    for _ in range(50000):
+        port = next(numbers)
+        if all(port_is_free(h, port, (socket.SOCK_STREAM, socket.SOCK_DGRAM))
+               for h in hosts) and \
+                all(reserve("port-%s-%d" % (h, port)) for h in hosts):
+            return port
+    raise Failed("no free port on " + ", ".join(hosts))
+
+
+def choose_address():
+    """127.x.y, and nobody else gets addresses below it."""
+    for n in range(os.getpid(), os.getpid() + 32000):
+        net = "127.%d.%d" % (64 + n // 250 % 128, n % 250)
+        if reserve("net-" + net):
+            return net
+    raise Failed("no free loopback addresses")
+
+
 def choose_ports(host):
     """The well-known high ports, or the same some thousands further on."""
     for offset in range(0, 30000, 1000):
         ports = {n: p + offset for n, p in BASE_PORTS.items()}
         if all(port_is_free(host, p) for p in ports.values()) and \
-                reserve(offset):
+                reserve("ports-%d" % offset):
             return ports
-    return dict(zip(SERVICES, free_ports(host, len(SERVICES))))
+    return {n: free_port(host) for n in SERVICES}
+
+
+libc = ctypes.CDLL(None)
+
+
+def die_with_parent():
+    """To be called in a new process: SIGTERM when the thread that made it
+    ends, so that nothing is left behind by what was killed."""
+    libc.prctl(1, signal.SIGTERM, 0, 0, 0)
 
 
 def run(args, **kw):
@@ -310,7 +344,7 @@ class Instance:
             [self.tool("posthouse"), "-c", self.config, "start-fg"],
             stdin=subprocess.DEVNULL, stdout=out, stderr=out,
             env=dict(os.environ, **self.environment),
-            start_new_session=True)
+            start_new_session=True, preexec_fn=die_with_parent)
         out.close()
 
         def up():
@@ -323,12 +357,12 @@ class Instance:
     def answers(self, service):
         try:
             with socket.create_connection((self.host, self.ports[service]),
-                                          timeout=5):
+                                          timeout=PATIENCE):
                 return True
         except OSError:
             return False
 
-    def stop(self, timeout=60.0):
+    def stop(self, timeout=PATIENCE):
         if self.process is None:
             return
         if self.process.poll() is None:
@@ -364,10 +398,46 @@ class Instance:
 
     # -- looking ---------------------------------------------------------
 
+    def family(self):
+        """{pid: parent} of master and all below it."""
+        parents = {}
+        for n in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/stat" % n) as f:
+                    parents[int(n)] = int(f.read().rpartition(")")[2]
+                                          .split()[1])
+            except (OSError, IndexError):
+                pass            # ended meanwhile
+        ours = {self.process.pid}
+        while True:
+            more = {p for p, up in parents.items()
+                    if up in ours and p not in ours}
+            if not more:
+                return {p: parents.get(p, 0) for p in ours}
+            ours |= more
+
+    def cpu_seconds(self, program):
+        """What the processes of this program that live have used."""
+        ticks = 0
+        for pid in self.family():
+            try:
+                if os.path.basename(os.readlink("/proc/%d/exe" % pid)) != \
+                        program:
+                    continue
+                with open("/proc/%d/stat" % pid) as f:
+                    fields = f.read().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])
+            except (OSError, IndexError):
+                pass
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def console(self):
-        path = os.path.join(self.dir, "console")
-        with open(path, errors="replace") as f:
-            return f.read()
+        try:
+            with open(os.path.join(self.dir, "console"),
+                      errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
 
     def log_text(self):
         try:

@@ -5,9 +5,7 @@ import instance
 
 def pair(s, records=(), main=None, dns=None):
     addr = {"a": s.address(), "b": s.address()}
-    port = None
-    while port is None or not instance.port_is_free(addr["b"], port):
-        port = instance.free_port(addr["a"])
+    port = instance.free_port(*addr.values())
     zone = ["%s MX 10 mx.%s" % (n, n) for n in addr]
     zone += ["mx.%s A %s" % (n, addr[n]) for n in addr]
     d = dns or s.dns(zone + list(records))

@@ -36,7 +36,8 @@ class SlowServer(threading.Thread):
                 while not text.endswith(b"\r\n.\r\n"):
                     text += f.readline()
                 self.received.append(text)
-                self.release.wait(60)
+                # Longer than any test has patience.
+                self.release.wait(500)
                 f.write(b"250 2.0.0 Ok\r\n")
             elif verb == b"QUIT":
                 f.write(b"221 Bye\r\n")

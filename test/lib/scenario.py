@@ -13,7 +13,6 @@ import re
 import smtplib
 import socket
 import ssl
-import sys
 import tempfile
 import uuid
 
@@ -39,34 +38,40 @@ class Skip(Exception):
     pass
 
 
+def place():
+    """Where directories are made: daemons without root must get there."""
+    path = os.path.realpath(tempfile.gettempdir())
+    at = path
+    while os.stat(at).st_mode & 0o001:
+        if at == "/":
+            return path
+        at = os.path.dirname(at)
+    return "/tmp"
+
+
 class Scenario:
     def __init__(self, name):
         self.name = name
-        self.dir = tempfile.mkdtemp(prefix="ph-%s-" % name)
+        self.dir = tempfile.mkdtemp(prefix="ph-%s-" % name, dir=place())
         os.chmod(self.dir, 0o755)
         self.things = []
-        self.loopbacks = iter(self.addresses())
-
-    # Two runs at the same time must not meet: addresses come from the pid.
-    def addresses(self):
-        pid = os.getpid()
-        for i in range(1, 250):
-            yield "127.%d.%d.%d" % (64 + pid % 128, pid // 128 % 250, i)
+        # Two runs at the same time must not meet.
+        self.net = instance.choose_address()
+        self.hosts = iter(range(1, 250))
 
     def address(self):
-        return next(self.loopbacks)
+        return "%s.%d" % (self.net, next(self.hosts))
 
     def posthouse(self, name="a", start=True, accounts=("alice", "bob"),
                   **kw):
         kw.setdefault("domains", ["%s.%s" % (name, dns.ZONE)])
         kw.setdefault("myhostname", "mx.%s.%s" % (name, dns.ZONE))
         host = kw.pop("host", None) or self.address()
-        given = kw.pop("ports", {})
-        free = [p for p in instance.free_ports(
-            host, len(instance.SERVICES) + len(given))
-            if p not in given.values()]
-        ports = dict(zip(instance.SERVICES, free))
-        ports.update(given)
+        hosts = [host] + list(kw.get("more_hosts", ()))
+        ports = dict(kw.pop("ports", {}))
+        for name_ in instance.SERVICES:
+            if name_ not in ports:
+                ports[name_] = instance.free_port(*hosts)
         i = instance.Instance(os.path.join(self.dir, name), PREFIX, host,
                               ports, **kw)
         self.things.append(i)
@@ -85,33 +90,39 @@ class Scenario:
         return d
 
     def close(self, failed):
-        problems = []
+        """Everything ends.  (what was wrong, lines that may tell why)"""
+        problems, report = [], []
         for t in reversed(self.things):
             try:
                 t.stop()
             except Failed as e:
                 problems.append(str(e))
-        for t in self.things:
-            if isinstance(t, instance.Instance):
-                problems += bad_log_lines(t)
-                problems += sanitizer_reports(t)
-                if failed or problems:
-                    self.show(t)
-        if not failed and not problems:
-            instance.remove(self.dir)
+        instances = [t for t in self.things
+                     if isinstance(t, instance.Instance)]
+        for i in instances:
+            problems += bad_log_lines(i) + sanitizer_reports(i)
+        if failed or problems:
+            report.append("kept: " + self.dir)
+            for i in instances:
+                report += excerpt(i)
         else:
-            sys.stdout.write("  kept: %s\n" % self.dir)
-        if failed:
-            for p in problems:
-                sys.stdout.write("  also: %s\n" % p)
-        elif problems:
-            raise Failed("; ".join(problems))
+            instance.remove(self.dir)
+        return problems, report
 
-    def show(self, i):
-        text = [x for x in i.log_text().splitlines()
-                if '-login[' not in x and 'Logged out' not in x][-40:]
-        sys.stdout.write("  last lines of %s:\n    %s\n" % (
-            i.log, "\n    ".join(text)))
+
+def excerpt(i, most=40):
+    """The last lines of the log, without the test's own comings and
+    goings; and of what the daemons said before they had a log."""
+    out = []
+    for name, text in ((i.log, i.log_text()),
+                       ("console", i.console())):
+        lines = [x[:500] for x in text.splitlines()
+                 if "-login[" not in x and "Logged out" not in x and
+                 not re.search(r"smtpd\[\d+\]: (dis)?connect", x)]
+        if lines:
+            out.append("last lines of %s:" % name)
+            out += ["  " + x for x in lines[-most:]]
+    return out
 
 
 # What master says when a process died of its own doing (SIGILL, SIGABRT,
@@ -133,8 +144,7 @@ def bad_log_lines(i):
 
 def sanitizer_reports(i):
     bad = []
-    text = i.console() if os.path.exists(os.path.join(i.dir, "console")) \
-        else ""
+    text = i.console()
     for marker in ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer",
                    "runtime error:"):
         at = text.find(marker)
@@ -152,7 +162,7 @@ def tls_context(i):
     return c
 
 
-def smtp(i, service="smtp", user=None, timeout=60):
+def smtp(i, service="smtp", user=None, timeout=instance.PATIENCE):
     """smtplib client; submission is secured and authenticated."""
     if service == "submissions":
         c = smtplib.SMTP_SSL(i.host, i.ports[service], timeout=timeout * SLOW,
@@ -195,10 +205,12 @@ def message(sender, recipients, subject=None, body=None, extra=""):
 
 def imap(i, user, service="imaps"):
     if service == "imaps":
-        c = imaplib.IMAP4_SSL(i.host, i.ports["imaps"], timeout=60 * SLOW,
+        c = imaplib.IMAP4_SSL(i.host, i.ports["imaps"],
+                              timeout=instance.PATIENCE * SLOW,
                               ssl_context=tls_context(i))
     else:
-        c = imaplib.IMAP4(i.host, i.ports["imap"], timeout=60 * SLOW)
+        c = imaplib.IMAP4(i.host, i.ports["imap"],
+                          timeout=instance.PATIENCE * SLOW)
         c.starttls(tls_context(i))
     c.login(user, password(i, user))
     return c
@@ -206,10 +218,12 @@ def imap(i, user, service="imaps"):
 
 def pop(i, user, service="pop3s"):
     if service == "pop3s":
-        c = poplib.POP3_SSL(i.host, i.ports["pop3s"], timeout=60 * SLOW,
+        c = poplib.POP3_SSL(i.host, i.ports["pop3s"],
+                            timeout=instance.PATIENCE * SLOW,
                             context=tls_context(i))
     else:
-        c = poplib.POP3(i.host, i.ports["pop3"], timeout=60 * SLOW)
+        c = poplib.POP3(i.host, i.ports["pop3"],
+                        timeout=instance.PATIENCE * SLOW)
         c.stls(tls_context(i))
     c.user(user)
     c.pass_(password(i, user))
@@ -256,7 +270,7 @@ def delivery_status(raw):
 class Raw:
     """A conversation byte by byte."""
 
-    def __init__(self, i, service="smtp", timeout=60):
+    def __init__(self, i, service="smtp", timeout=instance.PATIENCE):
         self.s = socket.create_connection((i.host, i.ports[service]),
                                           timeout=timeout * SLOW)
         self.f = self.s.makefile("rb")
