@@ -151,22 +151,31 @@ arena_strdup(struct arena *a, const char *s)
 	return s == NULL ? NULL : arena_strndup(a, s, strlen(s));
 }
 
+/* What does not fit behind the newest allocation must leave it clean: memory
+ * is handed out zeroed. */
 char *
 arena_printf(struct arena *a, const char *fmt, ...)
 {
-	va_list	 ap;
-	char	*s;
-	int	 len;
+	struct block	*b = a->blocks;
+	size_t		 room = b == NULL ? 0 : b->size - b->used;
+	char		*s = room == 0 ? NULL : (char *)b->data + b->used;
+	char		*own;
+	va_list		 ap;
+	int		 len;
 
 	va_start(ap, fmt);
-	len = vsnprintf(NULL, 0, fmt, ap);
+	len = vsnprintf(s, room, fmt, ap);
 	va_end(ap);
 	ASSERT(len >= 0);
-	s = arena_alloc(a, (size_t)len + 1);
+	if ((size_t)len >= room && room > 0)
+		memset(s, 0, room);
+	own = arena_alloc(a, (size_t)len + 1);
+	if (own == s)
+		return s;
 	va_start(ap, fmt);
-	vsnprintf(s, (size_t)len + 1, fmt, ap);
+	vsnprintf(own, (size_t)len + 1, fmt, ap);
 	va_end(ap);
-	return s;
+	return own;
 }
 
 void

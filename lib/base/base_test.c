@@ -160,6 +160,46 @@ START_TEST(arenas_free_all)
 }
 END_TEST
 
+/* Wherever the end of a block or of a buffer comes, text is whole and memory
+ * behind it is clean. */
+#define LONG_TEXT	"some forty characters and a number:"
+START_TEST(formats_at_every_fill_level)
+{
+	char		want[64];
+	struct buf	b;
+
+	for (size_t used = 0; used <= 2048; used += 16) {
+		struct arena	*a = arena_new();
+		const char	*text;
+
+		ck_assert_ptr_nonnull(arena_alloc(a, 16));
+		ck_assert_ptr_nonnull(arena_alloc(a, used));
+		text = arena_printf(a, "%s/%zu", LONG_TEXT, used);
+		snprintf(want, sizeof(want), "%s/%zu", LONG_TEXT, used);
+		ck_assert_str_eq(text, want);
+		for (int i = 0; i < 20; i++) {
+			const char	*next = arena_alloc(a, 16);
+
+			for (int k = 0; k < 16; k++)
+				ck_assert_int_eq(next[k], 0);
+		}
+		ck_assert_str_eq(text, want);
+		arena_free(&a);
+	}
+	for (size_t used = 0; used <= 600; used++) {
+		buf_init(&b, 4096);
+		for (size_t i = 0; i < used; i++)
+			buf_addc(&b, 'x');
+		buf_addf(&b, "%s/%zu", "text", used);
+		snprintf(want, sizeof(want), "text/%zu", used);
+		ck_assert_uint_eq(buf_len(&b), used + strlen(want));
+		ck_assert_str_eq(buf_cstr(&b) + used, want);
+		ck_assert(!b.overflow);
+		buf_clear(&b);
+	}
+}
+END_TEST
+
 START_TEST(hash_behaves_like_a_model)
 {
 	struct hash	*h = hash_new();
@@ -252,6 +292,7 @@ main(void)
 	tcase_add_test(t, buffers_are_bounded);
 	tcase_add_test(t, buffer_content_survives_any_pattern);
 	tcase_add_test(t, arenas_free_all);
+	tcase_add_test(t, formats_at_every_fill_level);
 	tcase_add_test(t, hash_behaves_like_a_model);
 	tcase_add_test(t, heap_sorts);
 	tcase_add_test(t, errors_tell_where);

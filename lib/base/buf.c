@@ -135,18 +135,22 @@ buf_add_slice(struct buf *b, struct slice s)
 	buf_add(b, s.p, s.len);
 }
 
+/* Mostly there is room already: then once is enough. */
 void
 buf_addv(struct buf *b, const char *fmt, va_list ap)
 {
 	va_list	 again;
+	size_t	 room = b->mem == NULL || b->overflow ? 0 : b->size - b->to;
 	int	 len;
 	void	*to;
 
 	va_copy(again, ap);
-	len = vsnprintf(NULL, 0, fmt, ap);
+	len = vsnprintf(room > 0 ? (char *)b->mem + b->to : NULL,
+	    room > 0 ? room + 1 : 0, fmt, ap);
 	ASSERT(len >= 0);
-	to = b->overflow ? NULL : buf_space(b, (size_t)len);
-	if (to == NULL)
+	if (room > 0 && (size_t)len <= room)
+		b->to += (size_t)len;
+	else if (b->overflow || (to = buf_space(b, (size_t)len)) == NULL)
 		b->overflow = true;
 	else {
 		vsnprintf(to, (size_t)len + 1, fmt, again);
