@@ -104,6 +104,34 @@ START_TEST(buffers_are_bounded)
 }
 END_TEST
 
+START_TEST(buffers_borrow)
+{
+	struct buf	 b;
+	unsigned char	*lent = mem_new(101, 1), *back;
+
+	buf_init(&b, 100);
+	buf_lend(&b, lent, 100);
+	ck_assert_ptr_eq(buf_space(&b, 100), lent);
+	memcpy(lent, "abcdef", 6);
+	buf_added(&b, 6);
+	buf_consume(&b, 2);
+	back = buf_yield(&b);
+	ck_assert_ptr_eq(back, lent);
+	memset(lent, 'x', 100);
+	ck_assert_str_eq(buf_cstr(&b), "cdef");
+	buf_addf(&b, "%s", "gh");
+	ck_assert_str_eq(buf_cstr(&b), "cdefgh");
+	buf_clear(&b);
+	buf_lend(&b, back, 100);
+	ck_assert_ptr_eq(buf_yield(&b), lent);
+	ck_assert_uint_eq(buf_len(&b), 0);
+	ck_assert(buf_put(&b, "own", 3));
+	ck_assert_str_eq(buf_cstr(&b), "own");
+	buf_clear(&b);
+	mem_free(&lent);
+}
+END_TEST
+
 START_TEST(buffer_content_survives_any_pattern)
 {
 	struct buf	b;
@@ -290,6 +318,7 @@ main(void)
 	tcase_add_test(t, slices_compare);
 	tcase_add_test(t, numbers_are_strict);
 	tcase_add_test(t, buffers_are_bounded);
+	tcase_add_test(t, buffers_borrow);
 	tcase_add_test(t, buffer_content_survives_any_pattern);
 	tcase_add_test(t, arenas_free_all);
 	tcase_add_test(t, formats_at_every_fill_level);

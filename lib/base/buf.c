@@ -88,6 +88,31 @@ buf_added(struct buf *b, size_t n)
 	b->to += n;
 }
 
+void
+buf_lend(struct buf *b, unsigned char *mem, size_t size)
+{
+	ASSERT(b->mem == NULL && size <= b->max);
+	b->mem = mem;
+	b->size = size;
+	b->from = b->to = 0;
+}
+
+unsigned char *
+buf_yield(struct buf *b)
+{
+	unsigned char	*mem = b->mem;
+	size_t		 len = buf_len(b);
+
+	b->mem = NULL;
+	if (len > 0) {
+		b->mem = mem_new(len + 1, 1);
+		memcpy(b->mem, mem + b->from, len);
+	}
+	b->size = b->to = len;
+	b->from = 0;
+	return mem;
+}
+
 bool
 buf_put(struct buf *b, const void *p, size_t n)
 {

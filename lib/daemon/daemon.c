@@ -79,6 +79,21 @@ clean_up(struct daemon *d)
 	}
 }
 
+static void
+flush_log(void *arg UNUSED)
+{
+	log_flush();
+}
+
+void
+daemon_turn(struct daemon *d)
+{
+	log_hold();
+	loop_each_turn(d->loop, flush_log, NULL);
+	loop_run(d->loop);
+	log_flush();
+}
+
 int
 daemon_run(const struct daemon_desc *desc, int argc, char **argv)
 {
@@ -108,7 +123,7 @@ daemon_run(const struct daemon_desc *desc, int argc, char **argv)
 		log_fatal("%s", err.text);
 	serve_begin(d);
 	if (!d->exiting)
-		loop_run(d->loop);
+		daemon_turn(d);
 	clean_up(d);
 	return 0;
 }

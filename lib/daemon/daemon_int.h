@@ -97,6 +97,9 @@ struct daemon {
 extern const struct param	daemon_params_table[];
 extern const size_t		daemon_nparams;
 
+/* daemon.c: the loop, until daemon_exit(). */
+void	 daemon_turn(struct daemon *d);
+
 /* options.c: -1 with *err on a bad command line. */
 int	 options_parse(struct daemon *d, int argc, char **argv,
 	    struct error *err) MUST_USE;

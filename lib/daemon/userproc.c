@@ -358,7 +358,7 @@ worker_main(struct daemon *d, const struct order *o, const int fds[2])
 	ipc_set_arg(w->ipc, w->arg);
 	serve_watchdog(d);
 	if (!d->exiting)
-		loop_run(d->loop);
+		daemon_turn(d);
 	exit(0);
 }
 

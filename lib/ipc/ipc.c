@@ -2,7 +2,10 @@
 /* Frame: u32 length of what follows the header, u32 number, u8 flags, u8
  * length of the kind's name, u8 descriptors, u8 zero; then name and message.
  * Descriptors travel with the first byte of their frame and arrive in order,
- * so a queue of them and the frame's count suffice to match them up. */
+ * so a queue of them and the frame's count suffice to match them up.
+ *
+ * What is sent in one turn of the loop goes out together, when the turn is
+ * over: a peer that gets many frames is woken once. */
 #include "ipc/ipc.h"
 
 #include <errno.h>
@@ -47,6 +50,8 @@ struct ipc {
 	int			 fd;		/* -1: closed */
 	struct loop_fd		*watch;
 	struct loop_timer	*late;		/* reports a failed write */
+	struct loop_timer	*writer;	/* at the end of this turn */
+	bool			 will_write;	/* that is set */
 	const struct ipc_ops	*ops;
 	void			*arg;
 	uid_t			 peer_uid;
@@ -72,6 +77,8 @@ struct ipc {
 
 static void	 on_event(void *arg, int what);
 static void	 on_late(void *arg);
+static void	 on_writer(void *arg);
+static int	 flush(struct ipc *c);
 
 struct ipc *
 ipc_new(struct loop *l, int fd, const struct ipc_ops *ops, void *arg)
@@ -93,6 +100,7 @@ ipc_new(struct loop *l, int fd, const struct ipc_ops *ops, void *arg)
 	c->scratch = arena_new();
 	c->watch = loop_fd_new(l, fd, LOOP_READ, on_event, c);
 	c->late = loop_timer_new(l, on_late, c);
+	c->writer = loop_timer_new(l, on_writer, c);
 	return c;
 }
 
@@ -181,6 +189,7 @@ disconnect(struct ipc *c)
 {
 	loop_fd_free(&c->watch);
 	loop_timer_free(&c->late);
+	loop_timer_free(&c->writer);
 	loop_timer_free(&c->slow);
 	close(c->fd);
 	c->fd = -1;
@@ -197,6 +206,8 @@ ipc_close(struct ipc **cp)
 	*cp = NULL;
 	if (c == NULL || c->fd < 0)
 		return;
+	if (c->will_write)
+		(void)!flush(c);
 	disconnect(c);
 	c->busy++;
 	fail_calls(c, "connection closed");
@@ -274,6 +285,7 @@ flush(struct ipc *c)
 	struct list	*l;
 	bool		 want;
 
+	c->will_write = false;
 	while ((l = list_first(&c->out)) != NULL) {
 		struct out	*o = LIST_ENTRY(l, struct out, link);
 		ssize_t		 n = send_out(c, o);
@@ -299,6 +311,15 @@ flush(struct ipc *c)
 		loop_fd_want(c->watch, LOOP_READ | (want ? LOOP_WRITE : 0));
 	}
 	return 0;
+}
+
+static void
+on_writer(void *arg)
+{
+	struct ipc	*c = arg;
+
+	if (flush(c) < 0)
+		broken(c, "cannot write");
 }
 
 /* Where a frame of this size goes: behind the last one, unless it carries
@@ -362,8 +383,10 @@ ipc_send_encoded(struct ipc *c, const char *kind, uint32_t number, bool reply,
 		o->fds = *fds;
 	fds->n = 0;
 	c->out_len += sizeof(h) + kind_len + body.len;
-	if (!c->wants_write && flush(c) < 0)
-		loop_timer_set(c->late, 0);
+	if (!c->wants_write && !c->will_write) {
+		c->will_write = true;
+		loop_timer_before_wait(c->writer);
+	}
 	return 0;
 }
 

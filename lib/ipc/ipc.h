@@ -77,7 +77,8 @@ void	*ipc_arg(const struct ipc *c);
 uid_t	 ipc_peer_uid(const struct ipc *c);
 pid_t	 ipc_peer_pid(const struct ipc *c);
 
-/* Send without wanting an answer.  Descriptors in msg are duplicated; the
+/* Send without wanting an answer; it leaves when the callbacks of this turn of
+ * the loop are over, or with ipc_close().  Descriptors in msg are duplicated; the
  * caller keeps its own.  -1: the message does not fit its description, or
  * too much is waiting to be sent (64 MiB). */
 int	 ipc_send(struct ipc *c, const struct ipc_desc *d, const void *msg,

@@ -237,13 +237,11 @@ stream_settle(struct stream *s)
 	if (s->ops == NULL && (!stream_has_output(s) || s->phase == TLS_SOON ||
 	    s->phase == TLS_SHAKES)) {
 		stream_say_goodbye(s);
-		shutdown(s->fd, SHUT_WR);
 		discard_input(s->fd);
 		destroy(s, true);
 		return;
 	}
-	if (buf_len(&s->in) == 0)
-		buf_clear(&s->in);
+	stream_trim_in(s);
 	if (buf_len(&s->out) == 0)
 		buf_clear(&s->out);
 	loop_fd_want(s->watch, wanted(s));

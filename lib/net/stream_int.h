@@ -8,7 +8,8 @@
 
 #include "net/stream.h"
 
-/* To read at once. */
+/* To read at once.  The largest piece goes to a buffer that is lent to
+ * whoever reads. */
 #define STREAM_CHUNK_MIN	((size_t)2048)
 #define STREAM_CHUNK_MAX	((size_t)65536)
 
@@ -74,6 +75,7 @@ struct stream {
 
 	usec_t			 idle_after, idle_mono;	/* 0: none */
 	usec_t			 deadline_mono;		/* 0: none */
+	usec_t			 armed_mono;	/* of the timer, 0: not set */
 	uint64_t		 bytes_in, bytes_out;
 };
 
@@ -102,6 +104,9 @@ void	 stream_write_failed(struct stream *s, const char *why);
 
 /* Read what is there, within bounds. */
 void	 stream_fill(struct stream *s);
+
+/* Back to the loop: keep no more memory for input than it has bytes. */
+void	 stream_trim_in(struct stream *s);
 
 /* Write what may be written now, of the buffer and of the file. */
 void	 stream_write_out(struct stream *s);

@@ -76,6 +76,30 @@ read_plain(struct stream *s, void *p, size_t n)
 	return -1;
 }
 
+/* One stream reads at a time, and mostly its owner takes all of it at once: one
+ * buffer, warm in the cache, serves all of them.  What is left over moves to
+ * memory of its own. */
+static unsigned char	*spare;
+
+static void
+borrow(struct buf *b)
+{
+	if (spare == NULL)
+		spare = mem_new(STREAM_CHUNK_MAX + 1, 1);
+	buf_lend(b, spare, STREAM_CHUNK_MAX);
+	spare = NULL;
+}
+
+void
+stream_trim_in(struct stream *s)
+{
+	if (s->in.mem != NULL && s->in.size == STREAM_CHUNK_MAX &&
+	    spare == NULL) {
+		spare = buf_yield(&s->in);
+	} else if (buf_len(&s->in) == 0)
+		buf_clear(&s->in);
+}
+
 void
 stream_fill(struct stream *s)
 {
@@ -83,19 +107,24 @@ stream_fill(struct stream *s)
 	ssize_t	did;
 	void	*to;
 
+	if (s->in.mem == NULL && s->in.max >= STREAM_CHUNK_MAX) {
+		borrow(&s->in);
+		want = STREAM_CHUNK_MAX;
+	}
 	if (want > buf_room(&s->in))
 		want = buf_room(&s->in);
 	if (want == 0)
 		return;
 	to = buf_space(&s->in, want);
-	did = s->ssl != NULL ? stream_read_tls(s, to, want) : read_plain(s, to, want);
+	did = s->ssl != NULL ? stream_read_tls(s, to, want) :
+	    read_plain(s, to, want);
 	if (did <= 0)
 		return;
 	buf_added(&s->in, (size_t)did);
 	s->bytes_in += (uint64_t)did;
 	s->due |= DUE_INPUT;
 	stream_moved(s);
-	if ((size_t)did == s->chunk && s->chunk < STREAM_CHUNK_MAX)
+	if ((size_t)did >= s->chunk && s->chunk < STREAM_CHUNK_MAX)
 		s->chunk *= 2;
 	else if ((size_t)did < s->chunk / 4 && s->chunk > STREAM_CHUNK_MIN)
 		s->chunk /= 2;

@@ -12,6 +12,7 @@ on_timer(void *arg)
 	struct stream	*s = arg;
 	usec_t		 now = clock_mono();
 
+	s->armed_mono = 0;
 	if (s->deadline_mono != 0 && now >= s->deadline_mono) {
 		s->deadline_mono = 0;
 		s->due |= DUE_TIMEOUT;
@@ -24,7 +25,8 @@ on_timer(void *arg)
 		stream_pump(s, 0);
 }
 
-/* Arrivals do not touch the timer: when it fires too early it is set again. */
+/* Neither arrivals nor later limits touch the timer: when it fires too early it
+ * is set again. */
 static void
 arm_timer(struct stream *s)
 {
@@ -32,12 +34,11 @@ arm_timer(struct stream *s)
 
 	if (s->idle_after > 0 && (at == 0 || idle < at))
 		at = idle;
-	if (at == 0) {
-		loop_timer_free(&s->timer);
+	if (at == 0 || (s->armed_mono != 0 && s->armed_mono <= at))
 		return;
-	}
 	if (s->timer == NULL)
 		s->timer = loop_timer_new(s->loop, on_timer, s);
+	s->armed_mono = at;
 	loop_timer_set(s->timer, at - clock_mono());
 }
 

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Lines for a regular file are made in `held` and written from there, at once
+ * or, in a thread that said log_hold(), when its loop has nothing else to do:
+ * one write for all lines of that turn.  A pipe's reader and syslog get line
+ * by line, since only small writes to them are atomic. */
 #include "sys/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,6 +26,7 @@
 #define LINE_MAX_BYTES	2000
 #define HEAD_MAX	400
 #define SYSLOG_PATH	"/dev/log"
+#define HELD_MAX	16384
 
 static struct {
 	enum log_dest	 dest;
@@ -31,10 +37,21 @@ static struct {
 	char		 name[128];	/* the tag before the slash */
 	char		 host[128];
 	atomic_ulong	 lost;
+
+	/* Below: under lock. */
+	pthread_mutex_t	 lock;
+	pid_t		 pid;
+	time_t		 stamp_of;	/* the second that stamp is about */
+	char		 stamp[32];
+	char		 held[HELD_MAX];
+	size_t		 held_len;
 } lg = {
 	.dest = LOG_TO_STDERR, .fd = STDERR_FILENO, .may_block = true,
-	.tag = "posthouse", .name = "posthouse"
+	.tag = "posthouse", .name = "posthouse",
+	.lock = PTHREAD_MUTEX_INITIALIZER
 };
+
+static _Thread_local bool	holds;	/* somebody will call log_flush() */
 
 /* Length of the well-formed UTF-8 character at p, 0 if there is none.  The C1
  * controls (U+0080..9F) are not accepted: terminals obey them. */
@@ -128,28 +145,84 @@ send_fd(const char *p, size_t n)
 	return write(lg.fd, p, n) == (ssize_t)n;
 }
 
+/* The system is asked once a second, not once a line. */
+static const char *
+stamp(void)
+{
+	struct tm	tm;
+	time_t		now = time(NULL);
+
+	if (now != lg.stamp_of || lg.stamp[0] == '\0') {
+		localtime_r(&now, &tm);
+		strftime(lg.stamp, sizeof(lg.stamp), "%b %e %H:%M:%S", &tm);
+		lg.stamp_of = now;
+	}
+	return lg.stamp;
+}
+
 static size_t
 make_head(char *out, size_t size, int severity, const char *tag)
 {
-	char		stamp[32];
-	struct tm	tm;
-	time_t		now;
 	int		n = 0;
 
 	if (lg.dest == LOG_TO_STDERR)
 		n = snprintf(out, size, "%s: ", tag);
-	else {
-		now = time(NULL);
-		localtime_r(&now, &tm);
-		strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S", &tm);
-		if (lg.dest == LOG_TO_SYSLOG)
-			n = snprintf(out, size, "<%d>%s %s[%ld]: ",
-			    LOG_MAIL | severity, stamp, tag, (long)getpid());
-		else
-			n = snprintf(out, size, "%s %s %s[%ld]: ", stamp,
-			    lg.host, tag, (long)getpid());
-	}
+	else if (lg.dest == LOG_TO_SYSLOG)
+		n = snprintf(out, size, "<%d>%s %s[%ld]: ",
+		    LOG_MAIL | severity, stamp(), tag, (long)lg.pid);
+	else
+		n = snprintf(out, size, "%s %s %s[%ld]: ", stamp(), lg.host,
+		    tag, (long)lg.pid);
 	return (size_t)n < size ? (size_t)n : size - 1;
+}
+
+static size_t
+make_line(char *out, int severity, const char *tag, const char *text,
+    size_t len)
+{
+	size_t	n = make_head(out, HEAD_MAX, severity, tag);
+
+	if (len > LINE_MAX_BYTES)
+		len = LINE_MAX_BYTES;
+	memcpy(out + n, text, len);
+	n += len;
+	if (lg.dest != LOG_TO_SYSLOG)
+		out[n++] = '\n';
+	return n;
+}
+
+/* How many lines were lost. */
+static unsigned long
+write_held(void)
+{
+	size_t		 n = lg.held_len;
+	ssize_t		 did;
+	unsigned long	 lines = 0;
+
+	lg.held_len = 0;
+	if (n == 0)
+		return 0;
+	did = write(lg.fd, lg.held, n);
+	for (size_t i = did < 0 ? 0 : (size_t)did; i < n; i++)
+		lines += lg.held[i] == '\n';
+	return lines;
+}
+
+static bool
+put_held(int severity, const char *tag, const char *text, size_t len)
+{
+	unsigned long	lost = 0;
+
+	if (HELD_MAX - lg.held_len < HEAD_MAX + LINE_MAX_BYTES + 2)
+		atomic_fetch_add(&lg.lost, write_held());
+	lg.held_len += make_line(lg.held + lg.held_len, severity, tag, text,
+	    len);
+	if (holds && severity == LOG_INFO)
+		return true;
+	lost = write_held();
+	if (lost > 1)
+		atomic_fetch_add(&lg.lost, lost - 1);
+	return lost == 0;
 }
 
 static bool
@@ -157,16 +230,60 @@ put_line(int severity, const char *tag, const char *text, size_t len)
 {
 	char	line[HEAD_MAX + LINE_MAX_BYTES + 2];
 	size_t	n;
+	bool	done;
 
-	n = make_head(line, HEAD_MAX, severity, tag);
-	if (len > LINE_MAX_BYTES)
-		len = LINE_MAX_BYTES;
-	memcpy(line + n, text, len);
-	n += len;
-	if (lg.dest == LOG_TO_SYSLOG)
-		return send_syslog(line, n);
-	line[n++] = '\n';
-	return send_fd(line, n);
+	pthread_mutex_lock(&lg.lock);
+	if (lg.dest == LOG_TO_FILE && !lg.may_block)
+		done = put_held(severity, tag, text, len);
+	else {
+		n = make_line(line, severity, tag, text, len);
+		done = lg.dest == LOG_TO_SYSLOG ? send_syslog(line, n) :
+		    send_fd(line, n);
+	}
+	pthread_mutex_unlock(&lg.lock);
+	return done;
+}
+
+void
+log_flush(void)
+{
+	pthread_mutex_lock(&lg.lock);
+	atomic_fetch_add(&lg.lost, write_held());
+	pthread_mutex_unlock(&lg.lock);
+}
+
+void
+log_hold(void)
+{
+	holds = true;
+}
+
+/* A child has a copy of what is held, so nothing may be. */
+static void
+before_fork(void)
+{
+	pthread_mutex_lock(&lg.lock);
+	atomic_fetch_add(&lg.lost, write_held());
+}
+
+static void
+after_fork(void)
+{
+	lg.pid = getpid();
+	pthread_mutex_unlock(&lg.lock);
+}
+
+static void
+prepare(void)
+{
+	static bool	 done;
+
+	lg.pid = getpid();
+	if (done)
+		return;
+	done = true;
+	(void)pthread_atfork(before_fork, after_fork, after_fork);
+	(void)atexit(log_flush);
 }
 
 static void
@@ -249,6 +366,8 @@ log_open(const char *tag, enum log_dest dest, const char *path)
 {
 	int	saved;
 
+	log_flush();
+	prepare();
 	set_names(tag);
 	tzset();
 	panic_hook(log_panic);

@@ -16,7 +16,7 @@
 
 enum log_dest {
 	LOG_TO_SYSLOG,		/* facility mail, /dev/log */
-	LOG_TO_FILE,		/* one O_APPEND write per line */
+	LOG_TO_FILE,		/* O_APPEND writes of whole lines */
 	LOG_TO_STDERR		/* tools and tests; no time stamp */
 };
 
@@ -24,6 +24,13 @@ enum log_dest {
  * chroot); "/dev/stdout" writes to descriptor 1.  -1 with errno: cannot open;
  * then lines go to standard error. */
 int	 log_open(const char *tag, enum log_dest dest, const char *path);
+
+/* From now on information lines of this thread may wait for log_flush(), if
+ * they go to a regular file; lib/daemon calls it whenever the loop has nothing
+ * else to do.  Warnings and worse, fork(), exit() and panic() do not wait, and
+ * take along what does. */
+void	 log_hold(void);
+void	 log_flush(void);
 
 /* Another tag for what follows (a library that logs under the old name of a
  * program: "posthouse/cleanup"). */

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two libevent events per descriptor, one for each direction: a change of
- * interest is then one system call.  The epoll change list is not used; it
- * leaves registrations behind for descriptors that another process shares.
+ * interest is then one system call.  Changes are collected until the loop is
+ * about to wait, since many are undone within the same turn; libevent's own
+ * change list is not used, it leaves registrations behind for descriptors that
+ * another process shares.  Taking a watch away works at once.
+ *
+ * A turn: what was to run at once (deferred calls, timers without delay), then
+ * what was to run before waiting, then the changes, then events.
  *
  * "A callback may free any object": nothing here is touched after a callback
  * was entered, and libevent itself promises the same for its events. */
@@ -19,29 +24,35 @@
 
 struct loop {
 	struct event_base	*base;
-	struct event		*defer;
 	struct event		*once;
-	struct list		 deferred;	/* struct deferred */
+	struct list		 soon, late;	/* struct task */
+	struct list		 changed;	/* struct loop_fd */
+	void			(*turn)(void *arg);
+	void			*turn_arg;
 	bool			 stop;
 };
 
-struct deferred {
+struct task {
 	struct list	 link;
 	void		(*cb)(void *arg);
 	void		*arg;
+	bool		 is_ours;	/* to be freed when it runs */
 };
 
 struct loop_fd {
+	struct loop	*loop;
 	struct event	 read, write;
-	int		 what;
+	struct list	 change;
+	int		 what;		/* wanted */
+	int		 has;		/* of libevent */
 	void		(*cb)(void *arg, int what);
 	void		*arg;
 };
 
 struct loop_timer {
+	struct loop	*loop;
 	struct event	 ev;
-	void		(*cb)(void *arg);
-	void		*arg;
+	struct task	 task;
 };
 
 struct loop_signal {
@@ -53,21 +64,76 @@ struct loop_signal {
 /* Runs what was there when it began: a call deferred by a deferred call waits
  * for its turn, so that descriptors are served in between. */
 static void
-run_deferred(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+run_tasks(struct list *tasks)
 {
-	struct loop	*l = arg;
-	struct list	*last = l->deferred.prev, *link;
-	struct deferred	*d;
-	bool		 end = list_empty(&l->deferred);
+	struct list	 now, *link;
+	struct task	*t;
 
-	while (!end && (link = list_take(&l->deferred)) != NULL) {
-		end = link == last;
-		d = LIST_ENTRY(link, struct deferred, link);
-		d->cb(d->arg);
-		mem_free(&d);
+	list_init(&now);
+	while ((link = list_take(tasks)) != NULL)
+		list_put_last(&now, link);
+	while ((link = list_take(&now)) != NULL) {
+		void	(*cb)(void *);
+		void	*arg;
+
+		t = LIST_ENTRY(link, struct task, link);
+		cb = t->cb;
+		arg = t->arg;
+		if (t->is_ours)
+			mem_free(&t);
+		cb(arg);
 	}
-	if (!list_empty(&l->deferred))
-		event_active(l->defer, EV_TIMEOUT, 0);
+}
+
+static void
+set_wanted(struct event *ev, int was, int want)
+{
+	if (was == want)
+		return;
+	if (want == 0)
+		event_del(ev);
+	else if (event_add(ev, NULL) != 0)
+		panic("event_add(%d) failed", (int)event_get_fd(ev));
+}
+
+static void
+apply(struct loop_fd *f, int what)
+{
+	set_wanted(&f->read, f->has & LOOP_READ, what & LOOP_READ);
+	set_wanted(&f->write, f->has & LOOP_WRITE, what & LOOP_WRITE);
+	f->has = what;
+}
+
+/* The loop is about to wait. */
+static void
+settle(struct loop *l)
+{
+	struct list	*link;
+
+	if (l->turn != NULL)
+		l->turn(l->turn_arg);
+	if (!list_empty(&l->late)) {
+		run_tasks(&l->late);
+		if (l->turn != NULL)
+			l->turn(l->turn_arg);
+	}
+	while ((link = list_take(&l->changed)) != NULL) {
+		struct loop_fd	*f = LIST_ENTRY(link, struct loop_fd, change);
+
+		apply(f, f->what);
+	}
+}
+
+static void
+poll_once(struct loop *l, bool wait)
+{
+	settle(l);
+	if (!list_empty(&l->soon) || !list_empty(&l->late))
+		wait = false;
+	/* Once in any case: changes of interest are due after each round. */
+	if (event_base_loop(l->base, EVLOOP_ONCE | (wait ?
+	    EVLOOP_NO_EXIT_ON_EMPTY : EVLOOP_NONBLOCK)) < 0)
+		panic("event_base_loop() failed");
 }
 
 static void
@@ -90,10 +156,11 @@ loop_new(void)
 	event_config_free(c);
 	if (l->base == NULL)
 		panic("event_base_new_with_config() failed");
-	list_init(&l->deferred);
-	l->defer = event_new(l->base, -1, 0, run_deferred, l);
+	list_init(&l->soon);
+	list_init(&l->late);
+	list_init(&l->changed);
 	l->once = event_new(l->base, -1, 0, do_nothing, NULL);
-	ASSERT(l->defer != NULL && l->once != NULL);
+	ASSERT(l->once != NULL);
 	return l;
 }
 
@@ -102,16 +169,16 @@ loop_free(struct loop **lp)
 {
 	struct loop	*l = *lp;
 	struct list	*link;
-	struct deferred	*d;
+	struct task	*t;
 
 	*lp = NULL;
 	if (l == NULL)
 		return;
-	while ((link = list_take(&l->deferred)) != NULL) {
-		d = LIST_ENTRY(link, struct deferred, link);
-		mem_free(&d);
+	while ((link = list_take(&l->soon)) != NULL) {
+		t = LIST_ENTRY(link, struct task, link);
+		if (t->is_ours)
+			mem_free(&t);
 	}
-	event_free(l->defer);
 	event_free(l->once);
 	event_base_free(l->base);
 	mem_free(&l);
@@ -120,10 +187,12 @@ loop_free(struct loop **lp)
 void
 loop_run(struct loop *l)
 {
-	while (!l->stop)
-		if (event_base_loop(l->base,
-		    EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) < 0)
-			panic("event_base_loop() failed");
+	while (!l->stop) {
+		run_tasks(&l->soon);
+		if (!l->stop)
+			poll_once(l, true);
+	}
+	settle(l);
 	l->stop = false;
 }
 
@@ -141,12 +210,16 @@ loop_once(struct loop *l, usec_t wait)
 {
 	struct timeval	tv = to_timeval(wait);
 
+	if (!list_empty(&l->soon)) {
+		run_tasks(&l->soon);
+		wait = 0;
+	}
 	if (wait > 0)
 		event_add(l->once, &tv);
-	if (event_base_loop(l->base, wait > 0 ?
-	    EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY : EVLOOP_NONBLOCK) < 0)
-		panic("event_base_loop() failed");
+	poll_once(l, wait > 0);
 	event_del(l->once);
+	run_tasks(&l->soon);
+	settle(l);
 }
 
 void
@@ -157,22 +230,30 @@ loop_stop(struct loop *l)
 }
 
 void
-loop_defer(struct loop *l, void (*cb)(void *), void *arg)
+loop_each_turn(struct loop *l, void (*cb)(void *), void *arg)
 {
-	struct deferred	*d = mem_new(1, sizeof(*d));
-
-	d->cb = cb;
-	d->arg = arg;
-	list_put_last(&l->deferred, &d->link);
-	event_active(l->defer, EV_TIMEOUT, 0);
+	l->turn = cb;
+	l->turn_arg = arg;
 }
 
+void
+loop_defer(struct loop *l, void (*cb)(void *), void *arg)
+{
+	struct task	*t = mem_new(1, sizeof(*t));
+
+	*t = (struct task){ .cb = cb, .arg = arg, .is_ours = true };
+	list_put_last(&l->soon, &t->link);
+}
+
+/* libevent does not know yet of interest that was lost in this turn. */
 static void
 fd_ready(evutil_socket_t fd UNUSED, short what, void *arg)
 {
 	struct loop_fd	*f = arg;
+	int		 is = (what & EV_READ) != 0 ? LOOP_READ : LOOP_WRITE;
 
-	f->cb(f->arg, (what & EV_READ) != 0 ? LOOP_READ : LOOP_WRITE);
+	if ((f->what & is) != 0)
+		f->cb(f->arg, is);
 }
 
 struct loop_fd *
@@ -180,33 +261,25 @@ loop_fd_new(struct loop *l, int fd, int what, void (*cb)(void *, int),
     void *arg)
 {
 	struct loop_fd	*f = mem_new(1, sizeof(*f));
+	short		 how = EV_PERSIST | (what & LOOP_EDGE ? EV_ET : 0);
 
+	f->loop = l;
 	f->cb = cb;
 	f->arg = arg;
-	event_assign(&f->read, l->base, fd, EV_READ | EV_PERSIST, fd_ready, f);
-	event_assign(&f->write, l->base, fd, EV_WRITE | EV_PERSIST, fd_ready,
-	    f);
-	loop_fd_want(f, what);
+	event_assign(&f->read, l->base, fd, EV_READ | how, fd_ready, f);
+	event_assign(&f->write, l->base, fd, EV_WRITE | how, fd_ready, f);
+	loop_fd_want(f, what & ~LOOP_EDGE);
 	return f;
-}
-
-static void
-set_wanted(struct event *ev, int was, int want)
-{
-	if (was == want)
-		return;
-	if (want == 0)
-		event_del(ev);
-	else if (event_add(ev, NULL) != 0)
-		panic("event_add(%d) failed", (int)event_get_fd(ev));
 }
 
 void
 loop_fd_want(struct loop_fd *f, int what)
 {
-	set_wanted(&f->read, f->what & LOOP_READ, what & LOOP_READ);
-	set_wanted(&f->write, f->what & LOOP_WRITE, what & LOOP_WRITE);
 	f->what = what;
+	if (what == f->has)
+		list_remove(&f->change);
+	else if (!list_linked(&f->change))
+		list_put_last(&f->loop->changed, &f->change);
 }
 
 void
@@ -214,7 +287,8 @@ loop_fd_free(struct loop_fd **f)
 {
 	if (*f == NULL)
 		return;
-	loop_fd_want(*f, 0);
+	list_remove(&(*f)->change);
+	apply(*f, 0);
 	mem_free(f);
 }
 
@@ -223,16 +297,16 @@ timer_ready(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct loop_timer	*t = arg;
 
-	t->cb(t->arg);
+	t->task.cb(t->task.arg);
 }
 
 struct loop_timer *
-loop_timer_new(struct loop *l, void (*cb)(void *), void *arg)
+loop_timer_new(struct loop *l, void (*cb)(void *arg), void *arg)
 {
 	struct loop_timer	*t = mem_new(1, sizeof(*t));
 
-	t->cb = cb;
-	t->arg = arg;
+	t->loop = l;
+	t->task = (struct task){ .cb = cb, .arg = arg };
 	evtimer_assign(&t->ev, l->base, timer_ready, t);
 	return t;
 }
@@ -242,13 +316,27 @@ loop_timer_set(struct loop_timer *t, usec_t delay)
 {
 	struct timeval	tv = to_timeval(delay);
 
+	if (delay <= 0) {
+		loop_timer_stop(t);
+		list_put_last(&t->loop->soon, &t->task.link);
+		return;
+	}
+	list_remove(&t->task.link);
 	if (event_add(&t->ev, &tv) != 0)
 		panic("event_add(timer) failed");
 }
 
 void
+loop_timer_before_wait(struct loop_timer *t)
+{
+	loop_timer_stop(t);
+	list_put_last(&t->loop->late, &t->task.link);
+}
+
+void
 loop_timer_stop(struct loop_timer *t)
 {
+	list_remove(&t->task.link);
 	event_del(&t->ev);
 }
 
@@ -257,7 +345,7 @@ loop_timer_free(struct loop_timer **t)
 {
 	if (*t == NULL)
 		return;
-	event_del(&(*t)->ev);
+	loop_timer_stop(*t);
 	mem_free(t);
 }
 

@@ -16,7 +16,8 @@ struct loop_signal;
 
 enum {
 	LOOP_READ  = 1,
-	LOOP_WRITE = 2
+	LOOP_WRITE = 2,
+	LOOP_EDGE  = 4		/* loop_fd_new() only: edge triggered */
 };
 
 /* SIGPIPE is ignored from here on; who runs other programs resets it. */
@@ -35,8 +36,12 @@ void	 loop_stop(struct loop *l);
  * call.  Cannot be cancelled: arg must live until then. */
 void	 loop_defer(struct loop *l, void (*cb)(void *arg), void *arg);
 
+/* cb(arg) runs in every turn when its callbacks are over, before the loop
+ * waits (twice if there was something to do before waiting).  One per loop. */
+void	 loop_each_turn(struct loop *l, void (*cb)(void *arg), void *arg);
+
 /* Watch fd.  what: LOOP_READ | LOOP_WRITE, 0 for nothing yet.  Level
- * triggered; hang-up and errors are reported as readable and writable.  The
+ * triggered without LOOP_EDGE; hang-up and errors are reported as readable and writable.  The
  * descriptor stays the caller's and must outlive the watch. */
 struct loop_fd	*loop_fd_new(struct loop *l, int fd, int what,
 		    void (*cb)(void *arg, int what), void *arg) MUST_USE;
@@ -50,6 +55,10 @@ struct loop_timer	*loop_timer_new(struct loop *l, void (*cb)(void *arg),
 /* Run after `delay` from now (monotonic; <= 0: at once, from the loop).
  * Replaces an earlier setting. */
 void	 loop_timer_set(struct loop_timer *t, usec_t delay);
+
+/* Run when the callbacks of this turn are over: for what collects and goes out
+ * together.  Replaces an earlier setting. */
+void	 loop_timer_before_wait(struct loop_timer *t);
 void	 loop_timer_stop(struct loop_timer *t);
 void	 loop_timer_free(struct loop_timer **t);
 

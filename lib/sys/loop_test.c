@@ -2,7 +2,10 @@
 #include <check.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "sys/clock.h"
@@ -153,6 +156,113 @@ START_TEST(interest_changes)
 }
 END_TEST
 
+static char			 order[64];
+static struct loop_timer	*late;
+
+static void
+note(void *arg)
+{
+	if (strlen(order) < sizeof(order) - 1)
+		order[strlen(order)] = *(const char *)arg;
+}
+
+static void
+note_and_wait(void *arg)
+{
+	note(arg);
+	loop_timer_before_wait(late);
+	loop_timer_before_wait(late);
+}
+
+/* First what is to run at once, then what collects; the call of each turn
+ * stands around that.  loop_once() does it before and after it looks. */
+START_TEST(order_of_a_turn)
+{
+	static char		 t[] = "t", d[] = "d", w[] = "w", z[] = "0";
+	struct loop_timer	*soon;
+
+	memset(order, 0, sizeof(order));
+	late = loop_timer_new(loop, note, w);
+	soon = loop_timer_new(loop, note, z);
+	loop_each_turn(loop, note, t);
+	loop_defer(loop, note_and_wait, d);
+	loop_timer_set(soon, 0);
+	loop_once(loop, 0);
+	ck_assert_str_eq(order, "d0twtt");
+	memset(order, 0, sizeof(order));
+	loop_timer_before_wait(late);
+	loop_timer_stop(late);
+	loop_timer_set(soon, 0);
+	loop_timer_set(soon, MSECS(1));
+	loop_once(loop, SECS(5));
+	ck_assert_str_eq(order, "t0t");
+	loop_timer_set(soon, 0);
+	loop_timer_free(&soon);
+	loop_timer_before_wait(late);
+	loop_timer_free(&late);
+	memset(order, 0, sizeof(order));
+	loop_once(loop, 0);
+	ck_assert_str_eq(order, "tt");
+}
+END_TEST
+
+static void
+on_edge(void *arg UNUSED, int what)
+{
+	seen |= what;
+	count++;
+}
+
+/* Each write is one event, read or not. */
+START_TEST(edges)
+{
+	uint64_t	one = 1;
+	int		fd = eventfd(0, EFD_NONBLOCK);
+
+	watch = loop_fd_new(loop, fd, LOOP_READ | LOOP_EDGE, on_edge, NULL);
+	for (int i = 1; i < 4; i++) {
+		ck_assert_int_eq(write(fd, &one, sizeof(one)), sizeof(one));
+		loop_once(loop, SECS(5));
+		ck_assert_int_eq(count, i);
+		loop_once(loop, MSECS(1));
+		ck_assert_int_eq(count, i);
+	}
+	ck_assert_int_eq(seen, LOOP_READ);
+	loop_fd_free(&watch);
+	close(fd);
+}
+END_TEST
+
+static void
+lose_interest(void *arg UNUSED, int what UNUSED)
+{
+	count++;
+	loop_fd_want(watch, 0);
+	loop_fd_want(other, 0);
+}
+
+/* Both are ready; what the first one gave up is not reported any more. */
+START_TEST(lost_interest_counts_at_once)
+{
+	int	p[2];
+
+	ck_assert_int_eq(pipe2(p, O_NONBLOCK), 0);
+	ck_assert_int_eq(write(p[1], "x", 1), 1);
+	watch = loop_fd_new(loop, p[0], LOOP_READ, lose_interest, NULL);
+	other = loop_fd_new(loop, p[1], LOOP_WRITE, lose_interest, NULL);
+	loop_once(loop, SECS(5));
+	loop_once(loop, MSECS(1));
+	ck_assert_int_eq(count, 1);
+	loop_fd_want(other, LOOP_WRITE);
+	loop_once(loop, SECS(5));
+	ck_assert_int_eq(count, 2);
+	loop_fd_free(&watch);
+	loop_fd_free(&other);
+	close(p[0]);
+	close(p[1]);
+}
+END_TEST
+
 START_TEST(signals)
 {
 	struct loop_signal	*s = loop_signal_new(loop, SIGUSR1, stop, loop);
@@ -219,6 +329,9 @@ main(void)
 	tcase_add_test(t, deferred_calls);
 	tcase_add_test(t, callback_frees_itself_and_others);
 	tcase_add_test(t, interest_changes);
+	tcase_add_test(t, order_of_a_turn);
+	tcase_add_test(t, edges);
+	tcase_add_test(t, lost_interest_counts_at_once);
 	tcase_add_test(t, signals);
 	tcase_add_test(t, syncer_does_all);
 	suite_add_tcase(s, t);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Jobs go todo -> (a thread) -> finished -> done() in the loop.  The threads
- * tell the loop through an eventfd, once per non-empty list: when many jobs
- * finish while the loop is busy, it wakes once. */
+/* Jobs go fresh -> todo -> (a thread) -> finished -> done() in the loop.  The
+ * loop hands over at the end of its turn what came up in it: threads that it
+ * woke earlier would only stand in the way of the next job's lock.  They tell
+ * the loop through an eventfd, once per non-empty list: when many jobs finish
+ * while the loop is busy, it wakes once.  It is edge triggered, and so never
+ * read. */
 #include "sys/syncer.h"
 
 #include <errno.h>
@@ -28,6 +31,8 @@ struct syncer {
 	pthread_mutex_t	 lock;
 	pthread_cond_t	 more;		/* todo has grown, or stop */
 	struct list	 todo, finished;	/* struct job; under lock */
+	struct list	 fresh;		/* the loop's own */
+	struct loop_timer	*hand_over;
 	int		 idle;		/* threads that wait; under lock */
 	bool		 stop;		/* under lock */
 	bool		 told;		/* the loop will come; under lock */
@@ -101,13 +106,10 @@ run_finished(struct syncer *s)
 static void
 event_ready(void *arg, int what UNUSED)
 {
-	struct syncer	*s = arg;
-	uint64_t	 n;
-
-	while (read(s->event, &n, sizeof(n)) < 0 && errno == EINTR)
-		;
-	run_finished(s);
+	run_finished(arg);
 }
+
+static void	 give(void *arg);
 
 struct syncer *
 syncer_new(struct loop *l, int nthreads)
@@ -121,10 +123,13 @@ syncer_new(struct loop *l, int nthreads)
 	pthread_cond_init(&s->more, NULL);
 	list_init(&s->todo);
 	list_init(&s->finished);
+	list_init(&s->fresh);
+	s->hand_over = loop_timer_new(l, give, s);
 	s->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->event < 0)
 		panic("eventfd: errno %d", errno);
-	s->watch = loop_fd_new(l, s->event, LOOP_READ, event_ready, s);
+	s->watch = loop_fd_new(l, s->event, LOOP_READ | LOOP_EDGE,
+	    event_ready, s);
 	return s;
 }
 
@@ -146,25 +151,37 @@ start_thread(struct syncer *s)
 		panic("pthread_create: errno %d", failed);
 }
 
+static void
+give(void *arg)
+{
+	struct syncer	*s = arg;
+	struct list	*link;
+	int		 jobs = 0, idle;
+
+	pthread_mutex_lock(&s->lock);
+	for (; (link = list_take(&s->fresh)) != NULL; jobs++)
+		list_put_last(&s->todo, link);
+	idle = s->idle < jobs ? s->idle : jobs;
+	for (int i = 0; i < idle; i++)
+		pthread_cond_signal(&s->more);
+	pthread_mutex_unlock(&s->lock);
+	for (; idle < jobs && s->nthreads < s->limit; idle++)
+		start_thread(s);
+}
+
 void
 syncer_run(struct syncer *s, void (*work)(void *), void (*done)(void *),
     void *arg)
 {
 	struct job	*j = mem_new(1, sizeof(*j));
-	bool		 start;
 
 	j->work = work;
 	j->done = done;
 	j->arg = arg;
 	s->pending++;
-	pthread_mutex_lock(&s->lock);
-	list_put_last(&s->todo, &j->link);
-	start = s->idle == 0 && s->nthreads < s->limit;
-	if (s->idle > 0)
-		pthread_cond_signal(&s->more);
-	pthread_mutex_unlock(&s->lock);
-	if (start)
-		start_thread(s);
+	if (list_empty(&s->fresh))
+		loop_timer_before_wait(s->hand_over);
+	list_put_last(&s->fresh, &j->link);
 }
 
 size_t
@@ -181,6 +198,7 @@ syncer_free(struct syncer **sp)
 	*sp = NULL;
 	if (s == NULL)
 		return;
+	give(s);
 	pthread_mutex_lock(&s->lock);
 	s->stop = true;
 	pthread_cond_broadcast(&s->more);
@@ -189,6 +207,7 @@ syncer_free(struct syncer **sp)
 		pthread_join(s->threads[i], NULL);
 	run_finished(s);
 	loop_fd_free(&s->watch);
+	loop_timer_free(&s->hand_over);
 	close(s->event);
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->more);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -179,6 +180,69 @@ START_TEST(log_lines)
 	buf_clear(&b);
 	ck_assert_int_eq(log_open("x", LOG_TO_FILE, "no/such/dir"), -1);
 	ck_assert_int_eq(errno, ENOENT);
+}
+END_TEST
+
+static size_t
+lines_in(const char *file)
+{
+	struct buf	b = content(file);
+	size_t		n = 0;
+
+	for (size_t i = 0; i < buf_len(&b); i++)
+		n += buf_slice(&b).p[i] == '\n';
+	buf_clear(&b);
+	return n;
+}
+
+static void *
+log_elsewhere(void *arg UNUSED)
+{
+	log_info("of another thread");
+	return NULL;
+}
+
+/* Held lines keep their order and get out before anything that would lose
+ * or repeat them. */
+START_TEST(log_holds_lines)
+{
+	pthread_t	other;
+	struct buf	b;
+	pid_t		pid;
+	int		status;
+
+	ck_assert_int_eq(log_open("t", LOG_TO_FILE, "held"), 0);
+	log_hold();
+	log_info("one");
+	log_info("two");
+	ck_assert_uint_eq(lines_in("held"), 0);
+	log_flush();
+	ck_assert_uint_eq(lines_in("held"), 2);
+	log_info("three");
+	log_warn("four");
+	ck_assert_uint_eq(lines_in("held"), 4);
+	log_info("five");
+	ck_assert_int_eq(pthread_create(&other, NULL, log_elsewhere, NULL), 0);
+	ck_assert_int_eq(pthread_join(other, NULL), 0);
+	ck_assert_uint_eq(lines_in("held"), 6);
+	log_info("seven");
+	if ((pid = fork()) == 0) {
+		log_info("of the child %ld", (long)getpid());
+		exit(0);
+	}
+	ck_assert_uint_eq(lines_in("held") >= 7, true);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_uint_eq(lines_in("held"), 8);
+	for (int i = 0; i < 1000; i++)
+		log_info("line %d of many", i);
+	ck_assert_uint_ge(lines_in("held"), 500);
+	log_flush();
+	ck_assert_uint_eq(lines_in("held"), 1008);
+	b = content("held");
+	ck_assert(strstr(buf_cstr(&b), "one") <
+	    strstr(buf_cstr(&b), "two"));
+	buf_clear(&b);
+	ck_assert_int_eq(log_open("t", LOG_TO_STDERR, NULL), 0);
 }
 END_TEST
 
@@ -487,6 +551,7 @@ main(void)
 	tcase_add_test(t, positioned_io_and_locks);
 	tcase_add_test(t, make_directories);
 	tcase_add_test(t, log_lines);
+	tcase_add_test(t, log_holds_lines);
 	tcase_add_test(t, log_never_blocks);
 	tcase_add_test(t, networks);
 	tcase_add_test(t, addresses);
