@@ -5,7 +5,6 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "daemon/daemon.h"
-#include "map/map.h"
 #include "smtp-client/smtpc.h"
 #include "sys/clock.h"
 #include "sys/log.h"
@@ -283,17 +282,6 @@ on_dialed(void *arg, int fd, const struct error *err)
 		connected(c, fd);
 }
 
-/* Servers that are reached with a password are not shared with nexthops that
- * have another one. */
-static const char *
-key_of(const struct job *j, const struct target *t, struct arena *a)
-{
-	bool	secret = !map_list_empty(j->p->sasl_maps);
-
-	return arena_printf(a, "%s %u %s", t->ip == NULL ? t->host : t->ip,
-	    (unsigned int)t->port, secret ? j->m.nexthop : "");
-}
-
 static void
 on_idle_over(void *arg)
 {
@@ -321,7 +309,7 @@ conn_open(struct job *j, const struct target *t)
 	c->target.ip = arena_strdup(mem, t->ip);
 	c->target.where = arena_strdup(mem, t->where);
 	c->target.relay = arena_strdup(mem, t->relay);
-	c->key = key_of(j, t, mem);
+	c->target.key = arena_strdup(mem, t->key);
 	c->timer = loop_timer_new(daemon_loop(j->p->d), on_idle_over, c);
 	j->conn = c;
 	if (t->ip == NULL) {
@@ -358,12 +346,12 @@ idle_list(struct smtpc *p, const char *key, bool make)
 static void
 idle_leave(struct conn *c)
 {
-	struct list	*l = idle_list(c->p, c->key, false);
+	struct list	*l = idle_list(c->p, c->target.key, false);
 
 	list_remove(&c->link);
 	list_remove(&c->all);
 	if (l != NULL && list_empty(l)) {
-		hash_dels(c->p->idle, c->key);
+		hash_dels(c->p->idle, c->target.key);
 		mem_free(&l);
 	}
 	loop_timer_stop(c->timer);
@@ -372,11 +360,9 @@ idle_leave(struct conn *c)
 bool
 conn_reuse(struct job *j, const struct target *t)
 {
-	struct arena	*scratch = arena_new();
-	struct list	*l = idle_list(j->p, key_of(j, t, scratch), false);
-	struct conn	*c = NULL;
+	struct list	*l = idle_list(j->p, t->key, false);
+	struct conn	*c;
 
-	arena_free(&scratch);
 	if (l == NULL)
 		return false;
 	c = LIST_ENTRY(list_first(l), struct conn, link);
@@ -411,7 +397,7 @@ conn_release(struct conn *c, bool keep)
 	stream_deadline(c->stream, 0);
 	stream_timeout(c->stream, 0);
 	loop_timer_set(c->timer, f->cache_time);
-	list_put_first(idle_list(c->p, c->key, true), &c->link);
+	list_put_first(idle_list(c->p, c->target.key, true), &c->link);
 	list_put_last(&c->p->all_idle, &c->all);
 }
 

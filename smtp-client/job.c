@@ -38,10 +38,12 @@ reuse_any(struct job *j)
 
 	for (size_t i = j->next; i < j->ntargets &&
 	    j->targets[i].preference == j->targets[j->next].preference; i++) {
-		if (!conn_reuse(j, &j->targets[i]))
+		t = &j->targets[i];
+		if (t->key == NULL)
+			target_describe(j, t);
+		if (!conn_reuse(j, t))
 			continue;
 		/* The others move up behind it. */
-		t = &j->targets[i];
 		if (i != j->next) {
 			struct target	keep = *t;
 
@@ -95,54 +97,18 @@ job_tx_over(struct job *j)
 	job_next(j);
 }
 
-/* A request's strings live until its handler returns, so it is packed and
- * unpacked into memory of the job.  The descriptor goes with it. */
-static int
-keep_request(struct job *j, const struct deliver_req *m, struct error *err)
-{
-	struct buf	b;
-	struct ipc_fds	fds = { .n = 0 };
-	int		result;
-
-	buf_init(&b, IPC_FRAME_MAX);
-	result = ipc_encode(&deliver_req_desc, m, &b, &fds, err);
-	if (result == 0)
-		result = ipc_decode(&deliver_req_desc, buf_slice(&b), &fds,
-		    j->mem, &j->m, err);
-	buf_clear(&b);
-	return result;
-}
-
-static struct job *
-job_new(struct daemon *d, struct ipc_request req)
-{
-	struct arena	*mem = arena_new();
-	struct job	*j = arena_alloc(mem, sizeof(*j));
-
-	j->mem = mem;
-	j->p = daemon_state(d);
-	j->req = req;
-	return j;
-}
-
 void
 smtpc_deliver(void *daemon, struct ipc_request req, void *msg)
 {
-	struct deliver_res		 none = { .site_failed = false };
-	struct deliver_req		*m = msg;
-	struct job			*j = job_new(daemon, req);
+	struct arena			*mem = ipc_request_keep(req);
+	struct job			*j = arena_alloc(mem, sizeof(*j));
 	const struct deliver_rcpt	*r;
-	struct error			 err;
 
-	if (keep_request(j, m, &err) < 0) {
-		/* It was decoded a moment ago from the same table. */
-		log_error("%s: delivery request: %s", m->queue_id, err.text);
-		ipc_reply(req, &deliver_res_desc, &none);
-		close(m->content);
-		arena_free(&j->mem);
-		return;
-	}
 	daemon_session_begin(daemon);
+	j->mem = mem;
+	j->p = daemon_state(daemon);
+	j->req = req;
+	j->m = *(const struct deliver_req *)msg;
 	j->started = clock_wall() - j->m.active;
 	if (j->started < 0)
 		j->started = 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What becomes of each recipient, as the log and the sender will read it. */
-#include <stdio.h>
+#include <string.h>
 
+#include "base/buf.h"
 #include "daemon/daemon.h"
 #include "smtp-client/smtpc.h"
 #include "sys/clock.h"
@@ -22,34 +23,63 @@ put(struct job *j, struct rcpt *r, enum deliver_status status,
 	r->result.index = r->r->index;
 	r->result.status = status;
 	r->result.dsn = arena_strdup(j->mem, dsn);
-	r->result.diagnostic = arena_printf(j->mem, "%.4000s", why);
+	r->result.diagnostic = arena_strndup(j->mem, why, strnlen(why, 4000));
 	r->result.diag_type = "x-posthouse";
 	r->result.mta = NULL;
 	r->result.action = NULL;
-	r->result.relay = arena_printf(j->mem, "%.500s", relay_of(j));
+	r->result.relay = arena_strndup(j->mem, relay_of(j),
+	    strnlen(relay_of(j), 500));
 	r->result.started = j->started;
 	r->result.connected = j->conn != NULL ? j->conn->connected : -1;
 }
 
 /* "0.58", "1.3", "30", "0": two digits, as in Postfix's log. */
-static const char *
-seconds(struct arena *a, usec_t t)
+static void
+put_seconds(struct buf *b, usec_t t)
 {
-	double	 s = t > 0 ? (double)t / 1e6 : 0;
-	char	*text;
-	size_t	 n;
+	usec_t	hundredths = t > 0 ? (t + 5000) / 10000 : 0;
+	char	text[] = { '.', '0', '0' };
+	size_t	n = 3;
 
-	if (s >= 10)
-		return arena_printf(a, "%.0f", s);
-	if (s < 0.01)
-		text = arena_printf(a, "%.2f", s);
-	else
-		text = arena_printf(a, s >= 1 ? "%.1f" : "%.2f", s);
-	for (n = strlen(text); n > 0 && text[n - 1] == '0'; n--)
-		text[n - 1] = '\0';
-	if (n > 0 && text[n - 1] == '.')
-		text[n - 1] = '\0';
-	return text;
+	if (hundredths >= 1000) {
+		buf_addf(b, "%lld", (long long)((hundredths + 50) / 100));
+		return;
+	}
+	if (hundredths >= 100) {
+		hundredths = (t + 50000) / 100000 * 10;
+		if (hundredths == 1000) {
+			buf_adds(b, "10");
+			return;
+		}
+	}
+	buf_addc(b, '0' + (int)(hundredths / 100));
+	text[1] = (char)('0' + hundredths / 10 % 10);
+	text[2] = (char)('0' + hundredths % 10);
+	while (n > 1 && text[n - 1] == '0')
+		n--;
+	if (n > 1)
+		buf_add(b, text, n);
+}
+
+static void
+put_delays(struct buf *b, const struct job *j, const struct rcpt *r)
+{
+	usec_t	before = j->m.active - j->m.arrival;
+	usec_t	now = clock_wall() - j->m.active;
+	usec_t	ready = r->result.connected < 0 ? now : r->result.connected;
+
+	if (ready < j->started)
+		ready = j->started;
+	buf_adds(b, "delay=");
+	put_seconds(b, before + now);
+	buf_adds(b, ", delays=");
+	put_seconds(b, before);
+	buf_addc(b, '/');
+	put_seconds(b, j->started);
+	buf_addc(b, '/');
+	put_seconds(b, ready - j->started);
+	buf_addc(b, '/');
+	put_seconds(b, now - ready);
 }
 
 static void
@@ -59,30 +89,21 @@ log_rcpt(const struct job *j, const struct rcpt *r)
 		[DELIVER_SENT] = "sent", [DELIVER_DEFERRED] = "deferred",
 		[DELIVER_BOUNCED] = "bounced", [DELIVER_EXPANDED] = "sent"
 	};
-	struct arena	*a = arena_new();
-	usec_t		 before = j->m.active - j->m.arrival;
-	usec_t		 now = clock_wall() - j->m.active;
-	usec_t		 ready = r->result.connected;
-	bool		 same = strcmp(r->r->original, r->r->address) == 0 ||
-			    r->r->original[0] == '\0';
-	const char	*use = "";
+	const char	*original = r->r->original;
+	bool		 same = strcmp(original, r->r->address) == 0 ||
+			    original[0] == '\0';
+	struct buf	 b;
 
-	if (ready < 0)
-		ready = now;
-	if (ready < j->started)
-		ready = j->started;
+	buf_init(&b, 128);
 	if (j->conn != NULL && j->conn->uses > 1 && r->result.connected >= 0)
-		use = arena_printf(a, "conn_use=%lld, ",
-		    (long long)j->conn->uses);
-	log_info("%s: to=<%s>, %s%s%srelay=%s, %sdelay=%s, "
-	    "delays=%s/%s/%s/%s, dsn=%s, status=%s (%s)", j->m.queue_id,
-	    r->r->address, same ? "" : "orig_to=<",
-	    same ? "" : r->r->original, same ? "" : ">, ", r->result.relay,
-	    use, seconds(a, before + now), seconds(a, before),
-	    seconds(a, j->started), seconds(a, ready - j->started),
-	    seconds(a, now - ready), r->result.dsn, names[r->result.status],
+		buf_addf(&b, "conn_use=%lld, ", (long long)j->conn->uses);
+	put_delays(&b, j, r);
+	log_info("%s: to=<%s>, %s%s%srelay=%s, %s, dsn=%s, status=%s (%s)",
+	    j->m.queue_id, r->r->address, same ? "" : "orig_to=<",
+	    same ? "" : original, same ? "" : ">, ", r->result.relay,
+	    buf_cstr(&b), r->result.dsn, names[r->result.status],
 	    r->result.diagnostic);
-	arena_free(&a);
+	buf_clear(&b);
 }
 
 static void

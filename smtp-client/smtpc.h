@@ -61,8 +61,8 @@ struct smtpc {
 	uint16_t			 port;		/* default */
 	struct tls_ctx			*tls_may, *tls_must;
 	struct map_list			*sasl_maps;
-	struct hash			*idle;		/* key -> struct list of
-							 * struct conn */
+	struct hash			*idle;		/* target.key -> struct
+							 * list of struct conn */
 	struct list			 all_idle;
 	const char			*my_name;
 	bool				 inet4, inet6;
@@ -75,6 +75,8 @@ struct target {
 	const char	*ip;		/* NULL: UNIX socket at `host` */
 	uint16_t	 port;
 	uint64_t	 preference;
+	const char	*key;		/* of connections to it; NULL: not yet
+					 * asked for, nor the next two */
 	const char	*where;		/* "mx[192.0.2.1]" */
 	const char	*relay;		/* "mx[192.0.2.1]:25" */
 	bool		 clear;		/* TLS has failed here: go without */
@@ -99,7 +101,8 @@ struct conn;
 
 struct job {
 	struct smtpc		*p;
-	struct arena		*mem;		/* the job lives in it */
+	struct arena		*mem;		/* the job and its request live
+						 * in it */
 	struct ipc_request	 req;
 	struct deliver_req	 m;
 	struct rcpt		*rcpts;
@@ -148,6 +151,9 @@ void	 result_finish(struct job *j);
 /* Fill j->targets.  -1: none; j->why says why. */
 int	 target_make(struct job *j) MUST_USE;
 
+/* Fill in key, where and relay. */
+void	 target_describe(struct job *j, struct target *t);
+
 /* conn.c */
 enum conn_state {
 	CONN_DIAL,
@@ -195,7 +201,6 @@ struct conn {
 	struct arena		*scratch;	/* one reply */
 	struct job		*job;		/* NULL: idle */
 	struct target		 target;	/* copied */
-	const char		*key;		/* in smtpc.idle */
 	struct dial		*dial;
 	struct stream		*stream;
 	enum conn_state		 state;

@@ -1018,9 +1018,8 @@ static const struct scenario	scenarios[] = {
 	    "A2\n>220 mx2\n" EHLO_OLD "<MAIL\n>250 ok\n<RCPT\n>250 ok\n"
 	    "<DATA\n>354 go\nD\n>250 ok 2\n" BYE,
 	  .results = "10 sent 2.0.0 relayed 250 ok 2" },
-	{ .label = "BDAT, MAIL refused; next message", .repeat = 2,
-	  .options = { "smtp_connection_cache_on_demand=yes",
-	    "smtp_connection_cache_time_limit=3s" },
+	{ .label = "BDAT, MAIL refused; next message", .repeat = 2, .kept = true,
+	  .options = { "smtp_connection_cache_on_demand=yes" },
 	  .script = CHUNKS "<MAIL\n<RCPT\nB\n>550 5.7.1 no\n>503 a\n>503 b\n"
 	    "<RSET\n>250 ok\nR\n<MAIL\n<RCPT\nB\n>250 ok\n>250 ok\n"
 	    ">250 2\n" BYE,
@@ -1042,6 +1041,7 @@ static const struct scenario	scenarios[] = {
 	    "\n11 deferred 4.4.2 lost connection with " HOST1 " while "
 	    "sending end of data -- message may be sent more than once" },
 	{ .label = "BDAT, silence", .hosts = 2,
+	  .options = { "smtp_rcpt_timeout=1s" },
 	  .script = CHUNKS "<MAIL\n<RCPT\nB\n>250 ok\n.\n",
 	  .results = "10 deferred 4.4.2 conversation with " HOST1 " timed out "
 	    "while sending end of data -- message may be sent more than "
@@ -1051,7 +1051,7 @@ static const struct scenario	scenarios[] = {
 	    "A2\n>220 mx2\n" EHLO_OLD "<MAIL\n>250 ok\n<RCPT\n>250 ok\n"
 	    "<DATA\n>354 go\nD\n>250 ok 2\n" BYE,
 	  .results = "10 sent 2.0.0 relayed 250 ok 2" },
-	{ .label = "BDAT, idle connection has gone", .repeat = 2,
+	{ .label = "BDAT, idle connection has gone", .repeat = 2, .kept = true,
 	  .options = { "smtp_connection_cache_on_demand=yes" },
 	  .script = CHUNKS "<MAIL\n<RCPT\nB\n>250 ok\n>250 ok\n>250 1\n"
 	    "<MAIL\nX\n"
@@ -1059,23 +1059,21 @@ static const struct scenario	scenarios[] = {
 	  .results = "10 sent 2.0.0 250 1\n10 sent 2.0.0 250 2" },
 	{ .label = "BDAT, silence on a connection that was idle", .repeat = 2,
 	  .options = { "smtp_connection_cache_on_demand=yes",
-	    "smtp_connection_cache_time_limit=3s" },
+	    "smtp_mail_timeout=5s" },
 	  .script = CHUNKS "<MAIL\n<RCPT\nB\n>250 ok\n>250 ok\n>250 1\n"
 	    "<MAIL\n<RCPT\nB\n.\n",
 	  .results = "10 sent 2.0.0 250 1\n10 deferred 4.4.2 conversation "
 	    "with " HOST1 " timed out while sending end of data -- message "
 	    "may be sent more than once" },
-	{ .label = "an answer too many", .repeat = 2,
-	  .options = { "smtp_connection_cache_on_demand=yes",
-	    "smtp_connection_cache_time_limit=3s" },
+	{ .label = "an answer too many", .repeat = 2, .kept = true,
+	  .options = { "smtp_connection_cache_on_demand=yes" },
 	  .script = HELLO "<MAIL\n<RCPT\n<DATA\n>250 ok\n>250 ok\n>354 go\n"
 	    "D\n>250 1|250 ok\n.\n"
 	    HELLO "<MAIL\n<RCPT\n<DATA\n>250 ok\n>250 ok\n>354 go\n"
 	    "D\n>250 2\n" BYE,
 	  .results = "10 sent 2.0.0 250 1\n10 sent 2.0.0 250 2" },
-	{ .label = "half an answer too many", .repeat = 2,
-	  .options = { "smtp_connection_cache_on_demand=yes",
-	    "smtp_connection_cache_time_limit=3s" },
+	{ .label = "half an answer too many", .repeat = 2, .kept = true,
+	  .options = { "smtp_connection_cache_on_demand=yes" },
 	  .script = HELLO "<MAIL\n<RCPT\n<DATA\n>250 ok\n>250 ok\n>354 go\n"
 	    "D\n>250 1|250-\n.\n"
 	    HELLO "<MAIL\n<RCPT\n<DATA\n>250 ok\n>250 ok\n>354 go\n"

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "daemon/daemon.h"
+#include "map/map.h"
 #include "smtp-client/smtpc.h"
 
 /* Of more addresses than this, the first are in random order, and the others
@@ -45,12 +46,25 @@ count_addresses(const struct deliver_req *m)
 	return n;
 }
 
-static void
-describe(struct job *j, struct target *t)
+/* Servers that are reached with a password are not shared with nexthops that
+ * have another one. */
+void
+target_describe(struct job *j, struct target *t)
 {
-	t->where = arena_printf(j->mem, "%s[%s]", t->host, t->ip);
-	t->relay = arena_printf(j->mem, "%s:%u", t->where,
-	    (unsigned int)t->port);
+	const char	*secret = map_list_empty(j->p->sasl_maps) ? "" :
+			    j->m.nexthop;
+	unsigned int	 port = t->port;
+
+	if (t->ip == NULL) {
+		t->key = arena_printf(j->mem, "%s %s", t->host, secret);
+		t->where = t->relay = arena_printf(j->mem, "%s[%s]",
+		    daemon_common(j->p->d)->myhostname, t->host);
+		return;
+	}
+	t->key = arena_printf(j->mem, "%s %u %s", t->ip, port, secret);
+	t->relay = arena_printf(j->mem, "%s[%s]:%u", t->host, t->ip, port);
+	t->where = arena_strndup(j->mem, t->relay, strlen(t->host) +
+	    strlen(t->ip) + 2);
 }
 
 /* False: not a family that we use. */
@@ -77,7 +91,6 @@ one_address(struct job *j, const struct deliver_host *h, const char *ip,
 		o->family = !six;
 		break;
 	}
-	describe(j, &o->t);
 	return true;
 }
 
@@ -102,9 +115,6 @@ unix_target(struct job *j)
 
 	j->targets = arena_alloc(j->mem, sizeof(*j->targets));
 	j->targets->host = path;
-	j->targets->where = arena_printf(j->mem, "%s[%s]",
-	    daemon_common(j->p->d)->myhostname, path);
-	j->targets->relay = j->targets->where;
 	j->ntargets = 1;
 	return 0;
 }

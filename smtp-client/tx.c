@@ -365,6 +365,7 @@ static void
 mail_reply(struct conn *c, const struct smtp_reply *r)
 {
 	c->tx.mail_answered = true;
+	conn_expect(c, c->p->conf->rcpt_timeout);
 	if (r->code / 100 != 2) {
 		c->tx.mail_failed = true;
 		reply_all(c->job, RCPT_SENT_CMD, r, "MAIL FROM command");

@@ -452,6 +452,15 @@ ipc_reply(struct ipc_request req, const struct ipc_desc *d, const void *msg)
 	maybe_free(c);
 }
 
+struct arena *
+ipc_request_keep(struct ipc_request req)
+{
+	struct arena	*a = req.from->scratch;
+
+	req.from->scratch = arena_new();
+	return a;
+}
+
 /*
  * Calls.
  */

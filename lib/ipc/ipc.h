@@ -101,6 +101,10 @@ void	 ipc_cancel(struct ipc *c, uint32_t number);
 void	 ipc_reply(struct ipc_request req, const struct ipc_desc *d,
 	    const void *msg);
 
+/* In a handler, once: the memory of msg and of all that it points to becomes
+ * the caller's, to be freed in its own time. */
+struct arena	*ipc_request_keep(struct ipc_request req) MUST_USE;
+
 /* Bytes not sent yet. */
 size_t	 ipc_pending(const struct ipc *c);
 

@@ -173,6 +173,8 @@ static struct loop	*loop;
 static int		 got_fd, calls_done, closed;
 static const char	*last_why;
 static struct ipc_request	kept;
+static struct dns_req		*kept_msg;
+static struct arena		*kept_mem;
 
 static void
 serve_dns(void *arg, struct ipc_request req, void *msg)
@@ -183,6 +185,11 @@ serve_dns(void *arg, struct ipc_request req, void *msg)
 	ck_assert_uint_eq(q->type, DNS_MX);
 	if (strcmp(q->name, "later") == 0)
 		kept = req;
+	else if (strcmp(q->name, "keep") == 0) {
+		kept = req;
+		kept_msg = q;
+		kept_mem = ipc_request_keep(req);
+	}
 	else
 		ipc_reply(req, &dns_res_desc, &answer);
 }
@@ -284,6 +291,20 @@ START_TEST(many_calls_are_answered)
 	for (int i = 0; i < 500; i++)
 		(void)ask("example.com", PATIENCE);
 	run_until(&calls_done, 500);
+	ck_assert_ptr_null(last_why);
+}
+END_TEST
+
+START_TEST(requests_can_be_kept)
+{
+	(void)ask("keep", PATIENCE);
+	for (int i = 0; i < 10; i++)
+		(void)ask("somebody.else.example.com", PATIENCE);
+	run_until(&calls_done, 10);
+	ck_assert_str_eq(kept_msg->name, "keep");
+	ipc_reply(kept, &dns_res_desc, &answer);
+	arena_free(&kept_mem);
+	run_until(&calls_done, 11);
 	ck_assert_ptr_null(last_why);
 }
 END_TEST
@@ -495,6 +516,7 @@ main(void)
 	tcase_add_checked_fixture(c, connect_pair, disconnect_pair);
 	tcase_set_timeout(c, 60);
 	tcase_add_test(c, many_calls_are_answered);
+	tcase_add_test(c, requests_can_be_kept);
 	tcase_add_test(c, slow_answers_time_out_and_late_ones_are_dropped);
 	tcase_add_test(c, cancelled_calls_stay_silent);
 	tcase_add_test(c, a_lost_server_fails_its_calls);

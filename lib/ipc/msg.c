@@ -15,13 +15,19 @@
  * Little-endian integers of n bytes.
  */
 static void
-add_int(struct buf *out, uint64_t v, int n)
+put_int(unsigned char *p, uint64_t v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		p[i] = (unsigned char)(v >> (8 * i));
+}
+
+static void
+add_int(struct buf *out, uint64_t v, size_t n)
 {
 	unsigned char	b[8];
 
-	for (int i = 0; i < n; i++)
-		b[i] = (unsigned char)(v >> (8 * i));
-	buf_add(out, b, (size_t)n);
+	put_int(b, v, n);
+	buf_add(out, b, n);
 }
 
 static uint64_t
@@ -38,8 +44,7 @@ get_int(const unsigned char *p, int n)
 static void
 patch_u32(struct buf *out, size_t at, uint32_t v)
 {
-	for (size_t i = 0; i < 4; i++)
-		out->mem[out->from + at + i] = (unsigned char)(v >> (8 * i));
+	put_int(out->mem + out->from + at, v, 4);
 }
 
 static const void *
@@ -138,14 +143,16 @@ static int
 encode_field(const struct ipc_field *f, const void *p, struct buf *out,
     struct ipc_fds *fds, struct error *err)
 {
-	size_t	name_len = strlen(f->name), at;
+	size_t		name_len = strlen(f->name), at;
+	unsigned char	head[1 + NAME_MAX_ + 1 + 4];
 
 	ASSERT(name_len > 0 && name_len <= NAME_MAX_);
-	add_int(out, name_len, 1);
-	buf_add(out, f->name, name_len);
-	add_int(out, f->type, 1);
-	at = buf_len(out);
-	add_int(out, 0, 4);
+	put_int(head, name_len, 1);
+	memcpy(head + 1, f->name, name_len);
+	put_int(head + 1 + name_len, f->type, 1);
+	put_int(head + 2 + name_len, 0, 4);
+	buf_add(out, head, 6 + name_len);
+	at = buf_len(out) - 4;
 	if (encode_value(f, p, out, fds, err) < 0)
 		return -1;
 	if (!out->overflow)
@@ -320,28 +327,39 @@ decode_value(struct decoder *d, const struct ipc_field *f, struct slice v,
 	panic("ipc: field %s has type %d", f->name, (int)f->type);
 }
 
+/* Senders keep the order of the table: the search begins behind the field
+ * before this one. */
 static const struct ipc_field *
 find_field(const struct ipc_desc *desc, struct slice name, size_t *index)
 {
-	for (size_t i = 0; i < desc->nfields; i++) {
-		if (slice_is(name, desc->fields[i].name)) {
-			*index = i;
-			return &desc->fields[i];
+	size_t	at = *index;
+
+	for (size_t i = 0; i < desc->nfields; i++, at++) {
+		if (at >= desc->nfields)
+			at = 0;
+		if (slice_is(name, desc->fields[at].name)) {
+			*index = at;
+			return &desc->fields[at];
 		}
 	}
 	return NULL;
 }
 
-/* Take the next field off *in and store it.  *seen: bits of the fields that
- * were there. */
+/* What was found of one struct so far. */
+struct found {
+	uint64_t	 seen;		/* a bit per field */
+	size_t		 next;		/* probably */
+};
+
+/* Take the next field off *in and store it. */
 static int
 decode_field(struct decoder *d, const struct ipc_desc *desc, struct slice *in,
-    void *msg, uint64_t *seen, int depth)
+    void *msg, struct found *was, int depth)
 {
 	const struct ipc_field	*f;
 	struct slice		 name, value;
 	uint64_t		 n, type, len;
-	size_t			 index;
+	size_t			 index = was->next;
 
 	if (!take_int(in, 1, &n) || !take(in, (size_t)n, &name) ||
 	    !take_int(in, 1, &type) || !take_int(in, 4, &len) ||
@@ -353,9 +371,10 @@ decode_field(struct decoder *d, const struct ipc_desc *desc, struct slice *in,
 		    (const char *)name.p);
 	if (type != f->type)
 		return error_set(d->err, "%s: wrong type", f->name);
-	if (*seen & (uint64_t)1 << index)
+	if (was->seen & (uint64_t)1 << index)
 		return error_set(d->err, "%s: repeated", f->name);
-	*seen |= (uint64_t)1 << index;
+	was->seen |= (uint64_t)1 << index;
+	was->next = index + 1;
 	return decode_value(d, f, value, (char *)msg + f->offset, depth);
 }
 
@@ -363,7 +382,7 @@ static int
 decode_struct(struct decoder *d, const struct ipc_desc *desc, struct slice in,
     void *msg, int depth)
 {
-	uint64_t	seen = 0;
+	struct found	was = { 0, 0 };
 
 	if (depth > DEPTH_MAX)
 		return error_set(d->err, "nested too deeply");
@@ -374,11 +393,11 @@ decode_struct(struct decoder *d, const struct ipc_desc *desc, struct slice in,
 			    desc->fields[i].offset) = -1;
 	}
 	while (in.len > 0) {
-		if (decode_field(d, desc, &in, msg, &seen, depth) < 0)
+		if (decode_field(d, desc, &in, msg, &was, depth) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < desc->nfields; i++) {
-		if (!desc->fields[i].optional && !(seen & (uint64_t)1 << i))
+		if (!desc->fields[i].optional && !(was.seen & (uint64_t)1 << i))
 			return error_set(d->err, "%s: missing",
 			    desc->fields[i].name);
 	}

@@ -2,7 +2,6 @@
 #include "proto/smtp_reply.h"
 
 #include "base/ascii.h"
-#include "base/buf.h"
 
 /* Length of an enhanced status code at the front of s (RFC 3463 2), or 0. */
 static size_t
@@ -40,44 +39,42 @@ line_code(struct slice line)
 	    (line.p[2] - '0');
 }
 
-static char *
-printable(struct arena *a, struct slice s)
+/* Append the line to *to, with blanks for control characters and a NUL. */
+static void
+put_printable(char **to, struct slice line)
 {
-	char	*out = arena_strndup(a, "", 0);
-
-	if (s.len == 0)
-		return out;
-	out = arena_alloc(a, s.len + 1);
-	for (size_t i = 0; i < s.len; i++)
-		out[i] = ascii_is_cntrl(s.p[i]) ? ' ' : (char)s.p[i];
-	return out;
+	for (size_t i = 0; i < line.len; i++)
+		*(*to)++ = ascii_is_cntrl(line.p[i]) ? ' ' : (char)line.p[i];
+	**to = '\0';
 }
 
 static void
 fill(struct slice whole, size_t nlines, struct arena *a,
     struct smtp_reply *out)
 {
-	struct slice	line, text = slice_of("", 0);
-	struct buf	joined;
-	size_t		n;
+	struct slice	 line, text = slice_of("", 0);
+	char		*joined = arena_alloc(a, whole.len + 1), *to = joined;
+	char		*begin = to;
+	size_t		 n;
 
-	buf_init(&joined, SMTP_REPLY_MAX + SMTP_REPLY_LINES_MAX);
 	out->lines = arena_array(a, nlines, sizeof(*out->lines));
 	for (out->nlines = 0; slice_cut(&whole, '\n', &line); out->nlines++) {
 		if (slice_ends(line, "\r"))
 			line.len--;
 		out->code = line_code(line);
 		text = slice_from(line, 4);
-		out->lines[out->nlines] = printable(a, text);
 		if (out->nlines > 0)
-			buf_addc(&joined, ' ');
-		buf_adds(&joined, printable(a, line));
+			*to++ = ' ';
+		begin = to;
+		put_printable(&to, line);
+		out->lines[out->nlines] = nlines == 1 ?
+		    begin + (line.len - text.len) :
+		    arena_strndup(a, begin + (line.len - text.len), text.len);
 	}
 	n = dsn_len(text, out->code / 100);
 	out->dsn = n > 0 ? arena_strndup(a, (const char *)text.p, n) :
 	    arena_printf(a, "%d.0.0", out->code / 100);
-	out->text = arena_strdup(a, buf_cstr(&joined));
-	buf_clear(&joined);
+	out->text = joined;
 }
 
 enum smtp_reply_got
