@@ -7,4 +7,4 @@ noinst_PROGRAMS += %D%/smtpload %D%/smtpsink
 %C%_smtpload_LDADD = $(BENCH_LIBS)
 %C%_smtpsink_SOURCES = %D%/smtpsink.c
 %C%_smtpsink_LDADD = $(BENCH_LIBS)
-EXTRA_DIST += %D%/run
+EXTRA_DIST += %D%/run %D%/lib

@@ -2,15 +2,19 @@
 /* smtpload - many SMTP sessions from one process; prints one line of JSON.
  *	smtpload -H host -p port -s sessions -m messages [-k per-connection]
  *	    [-l bytes] [-f sender] [-t recipient%d] [-u users] [-r recipients]
- *	    [-d domain%d] [-n domains] [-P] [-T] [-L]
- * -P pipelines MAIL, RCPT and DATA; -T uses STARTTLS; -L speaks LMTP.
+ *	    [-d domain%d] [-n domains] [-D directory] [-P] [-T] [-L]
+ * -D sends the files of a directory in turn (wire form: dots stuffed, with the
+ * final dot); -P pipelines MAIL, RCPT and DATA; -T uses STARTTLS; -L speaks LMTP.
  * A message counts when its final reply is 2xx. */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -25,7 +29,7 @@ enum state { ST_GREETING, ST_EHLO, ST_STARTTLS, ST_ENVELOPE, ST_DATA,
 	ST_QUIT };
 
 static struct {
-	const char	*host, *sender, *rcpt, *domain;
+	const char	*host, *sender, *rcpt, *domain, *directory;
 	uint16_t	 port;
 	uint64_t	 messages, per_connection, bytes, users, rcpts,
 			 domains;
@@ -41,8 +45,8 @@ static struct {
 	struct loop	*loop;
 	struct tls_ctx	*tls;
 	struct sock_addr to;
-	char		*content;
-	size_t		 content_len;
+	struct slice	*contents;
+	size_t		 ncontents, largest;
 	uint64_t	 begun, done, failed, reconnects;
 	usec_t		*latency;
 	int		 alive;
@@ -59,6 +63,7 @@ struct session {
 	uint64_t	 rcpts_left;
 	bool		 bad;
 	usec_t		 since;
+	uint64_t	 number;	/* of the message */
 };
 
 static void	 dial_again(struct session *c);
@@ -119,6 +124,7 @@ begin_message(struct session *c)
 		return;
 	}
 	g.begun++;
+	c->number = n;
 	c->sent_here++;
 	c->bad = false;
 	c->since = clock_mono();
@@ -139,7 +145,7 @@ begin_message(struct session *c)
 static void
 send_content(struct session *c)
 {
-	buf_add(stream_out(c->s), g.content, g.content_len);
+	buf_add_slice(stream_out(c->s), g.contents[c->number % g.ncontents]);
 	c->state = ST_DATA;
 	c->finals_due = opt.lmtp ? opt.rcpts : 1;
 	stream_flush(c->s);
@@ -153,7 +159,7 @@ next_command(struct session *c)
 
 	if (c->rcpts_left > 0) {
 		c->rcpts_left--;
-		add_rcpt(out, (g.begun - 1) * opt.rcpts + c->rcpts_left);
+		add_rcpt(out, c->number * opt.rcpts + c->rcpts_left);
 		c->replies_due = 1;
 		if (c->rcpts_left == 0)
 			c->rcpts_left = UINT64_MAX;	/* DATA is next */
@@ -305,7 +311,7 @@ on_dialled(void *arg, int fd, const struct error *err)
 		return;
 	}
 	sock_nodelay(fd);
-	c->s = stream_new(g.loop, fd, 65536, g.content_len + 1048576, &ops, c);
+	c->s = stream_new(g.loop, fd, 65536, g.largest + 1048576, &ops, c);
 }
 
 static void
@@ -315,6 +321,14 @@ dial_again(struct session *c)
 	c->secured = false;
 	c->sent_here = 0;
 	c->dial = dial_tcp(g.loop, &g.to, NULL, SECS(30), on_dialled, c);
+}
+
+static void
+add_content(struct slice content)
+{
+	g.contents[g.ncontents++] = content;
+	if (content.len > g.largest)
+		g.largest = content.len;
 }
 
 /* A message of the size asked for, in wire form with its final dot. */
@@ -328,17 +342,62 @@ make_content(void)
 	static const char	line[] =
 	    "0123456789 The quick brown fox jumps over the lazy dog. "
 	    "abcdefg\r\n";
-	struct buf	b;
+	static struct buf	b;
 
 	buf_init(&b, (size_t)opt.bytes + 4096);
 	buf_adds(&b, head);
 	while (buf_len(&b) + sizeof(line) < opt.bytes)
 		buf_adds(&b, line);
 	buf_adds(&b, ".\r\n");
-	g.content_len = buf_len(&b);
-	g.content = mem_new(1, g.content_len);
-	memcpy(g.content, buf_slice(&b).p, g.content_len);
-	buf_clear(&b);
+	g.contents = mem_new(1, sizeof(*g.contents));
+	add_content(buf_slice(&b));
+}
+
+static struct slice
+read_content(int dirfd, const char *name)
+{
+	struct stat	 st;
+	unsigned char	*p;
+	int		 fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		perror(name);
+		exit(1);
+	}
+	p = mem_new(1, (size_t)st.st_size + 1);
+	if (read(fd, p, (size_t)st.st_size) != st.st_size) {
+		fprintf(stderr, "smtpload: %s: cut short\n", name);
+		exit(1);
+	}
+	close(fd);
+	return (struct slice){ p, (size_t)st.st_size };
+}
+
+/* In the order of their names, so that every run sends the same. */
+static void
+read_contents(void)
+{
+	struct dirent	**names;
+	int		  dirfd, n;
+
+	dirfd = open(opt.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	n = scandir(opt.directory, &names, NULL, alphasort);
+	if (dirfd < 0 || n < 0) {
+		perror(opt.directory);
+		exit(1);
+	}
+	g.contents = mem_new((size_t)n + 1, sizeof(*g.contents));
+	for (int i = 0; i < n; i++) {
+		if (names[i]->d_name[0] != '.')
+			add_content(read_content(dirfd, names[i]->d_name));
+		free(names[i]);
+	}
+	free(names);
+	close(dirfd);
+	if (g.ncontents == 0) {
+		fprintf(stderr, "smtpload: no files in %s\n", opt.directory);
+		exit(1);
+	}
 }
 
 static uint64_t
@@ -359,7 +418,7 @@ options(int argc, char **argv)
 	int	c;
 
 	while ((c = getopt(argc, argv,
-	    "H:p:s:m:k:l:f:t:u:r:d:n:PTL")) != -1) {
+	    "H:p:s:m:k:l:f:t:u:r:d:n:D:PTL")) != -1) {
 		switch (c) {
 		case 'H': opt.host = optarg; break;
 		case 'p': opt.port = (uint16_t)number(optarg); break;
@@ -373,6 +432,7 @@ options(int argc, char **argv)
 		case 'r': opt.rcpts = number(optarg); break;
 		case 'd': opt.domain = optarg; break;
 		case 'n': opt.domains = number(optarg); break;
+		case 'D': opt.directory = optarg; break;
 		case 'P': opt.pipeline = true; break;
 		case 'T': opt.tls = true; break;
 		case 'L': opt.lmtp = true; break;
@@ -433,7 +493,10 @@ main(int argc, char **argv)
 		fprintf(stderr, "smtpload: %s\n", err.text);
 		return 64;
 	}
-	make_content();
+	if (opt.directory != NULL)
+		read_contents();
+	else
+		make_content();
 	g.loop = loop_new();
 	g.latency = mem_new((size_t)opt.messages + 1, sizeof(*g.latency));
 	all = mem_new((size_t)opt.sessions, sizeof(*all));

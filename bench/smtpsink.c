@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* smtpsink - the bare bones of an SMTP server in one event loop.
- *	smtpsink -H host -p port [-j journal [-S MiB]]
+ *	smtpsink -H host -p port [-j journal [-S MiB]] [-C chain]
  * Without -j it forgets mail: the far end of relay benchmarks.  With -j it is
  * the bound for reception: each message is appended to a pre-written journal,
- * and one fdatasync answers every session that finished meanwhile.  SIGTERM
- * prints what was counted. */
+ * and one fdatasync answers every session that finished meanwhile.  -C offers
+ * STARTTLS with that key and certificate.  SIGTERM prints what was counted. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/slice.h"
 #include "net/stream.h"
+#include "net/tls.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/loop.h"
@@ -28,6 +29,7 @@
 static struct {
 	struct loop	*loop;
 	struct syncer	*syncer;
+	struct tls_ctx	*tls;		/* NULL: none */
 	int		 listener, journal;
 	off_t		 at, size;
 	bool		 syncing;
@@ -159,7 +161,10 @@ take_line(struct client *c, struct slice line)
 		c->in_data = true;
 		/* The content's first line may be the dot. */
 		buf_adds(&c->data, "\r\n");
-	} else if (slice_istarts(line, "QUIT"))
+	} else if (slice_istarts(line, "STARTTLS"))
+		say(c, g.tls != NULL ? "220 2.0.0 go\r\n" :
+		    "502 5.5.1 not here\r\n");
+	else if (slice_istarts(line, "QUIT"))
 		say(c, "221 2.0.0 Bye\r\n");
 	else {
 		if (slice_istarts(line, "RCPT"))
@@ -176,6 +181,7 @@ on_input(void *arg)
 	for (;;) {
 		struct slice	in = stream_in(c->s), line;
 		ptrdiff_t	nl;
+		bool		secure;
 
 		if (in.len == 0)
 			break;
@@ -187,8 +193,14 @@ on_input(void *arg)
 		if (list_linked(&c->link) || (nl = slice_find(in, '\n')) < 0)
 			break;
 		line = slice_first(in, (size_t)nl);
+		secure = g.tls != NULL && slice_istarts(line, "STARTTLS");
 		take_line(c, line);
 		stream_take(c->s, (size_t)nl + 1);
+		/* Last: TLS begins with nothing unread. */
+		if (secure && stream_tls_accept(c->s, g.tls) < 0) {
+			gone(c);
+			return;
+		}
 	}
 	stream_flush(c->s);
 }
@@ -262,6 +274,19 @@ number(const char *text)
 	return n;
 }
 
+static void
+open_tls(const char *chain)
+{
+	struct tls_server_conf	conf = { .chain_file = chain,
+	    .protocols = ">=TLSv1.2", .session_id = "sink" };
+	struct error		err;
+
+	if ((g.tls = tls_server_new(&conf, &err)) == NULL) {
+		fprintf(stderr, "smtpsink: %s\n", err.text);
+		exit(1);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -272,12 +297,13 @@ main(int argc, char **argv)
 	struct rlimit		 lim;
 	int			 c;
 
-	while ((c = getopt(argc, argv, "H:p:j:S:")) != -1) {
+	while ((c = getopt(argc, argv, "H:p:j:S:C:")) != -1) {
 		switch (c) {
 		case 'H': host = optarg; break;
 		case 'p': port = number(optarg); break;
 		case 'j': journal = optarg; break;
 		case 'S': mib = number(optarg); break;
+		case 'C': open_tls(optarg); break;
 		default: return 64;
 		}
 	}
