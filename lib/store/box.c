@@ -326,23 +326,29 @@ load(struct box *b, struct error *err)
 }
 
 static int
-open_dir(int at, const char *name, struct error *err)
+open_dir(int at, const char *name, ino_t *ino_out, struct error *err)
 {
-	int	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC |
-		    O_NOFOLLOW);
+	int		fd = openat(at, name, O_RDONLY | O_DIRECTORY |
+			    O_CLOEXEC | O_NOFOLLOW);
+	struct stat	st;
 
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) < 0) {
 		error_sys(err, "open %s", name);
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	*ino_out = st.st_ino;
 	return fd;
 }
 
 /* new/ and cur/ may be missing in what others made. */
 static int
-open_sub(int at, const char *name, struct error *err)
+open_sub(int at, const char *name, ino_t *ino_out, struct error *err)
 {
 	if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
 		return error_sys(err, "mkdir %s", name);
-	return open_dir(at, name, err);
+	return open_dir(at, name, ino_out, err);
 }
 
 int
@@ -350,14 +356,16 @@ box_open(struct box *b, const char *path, const char *host, bool light,
     struct error *err)
 {
 	int	e;
+	ino_t	dir;
 
 	*b = (struct box){ .dirfd = -1, .newfd = -1, .curfd = -1,
 	    .light = light, .host = host };
 	b->log.fd = -1;
 	b->path = mem_strdup(path);
-	b->dirfd = open_dir(AT_FDCWD, path, err);
-	if (b->dirfd < 0 || (b->newfd = open_sub(b->dirfd, "new", err)) < 0 ||
-	    (b->curfd = open_sub(b->dirfd, "cur", err)) < 0 ||
+	b->dirfd = open_dir(AT_FDCWD, path, &dir, err);
+	if (b->dirfd < 0 ||
+	    (b->newfd = open_sub(b->dirfd, "new", &b->new_ino, err)) < 0 ||
+	    (b->curfd = open_sub(b->dirfd, "cur", &b->cur_ino, err)) < 0 ||
 	    (mkdirat(b->dirfd, "tmp", 0700) < 0 && errno != EEXIST) ||
 	    box_load(b, err) < 0) {
 		e = err != NULL && err->sys != 0 ? err->sys : errno;
@@ -385,6 +393,18 @@ box_close(struct box *b)
 	mem_free(&b->old_uids);
 }
 
+static void
+catch_up(struct box *b)
+{
+	if (b->light)
+		log_to_last(&b->log);
+	else
+		follow(b);
+	if (b->light && b->log.last != 0)
+		b->totals = b->log.totals;
+	log_idle(&b->log);
+}
+
 int
 box_refresh(struct box *b, struct error *err)
 {
@@ -396,14 +416,29 @@ box_refresh(struct box *b, struct error *err)
 		b->reloaded = true;
 		return box_load(b, err);
 	}
-	if (b->light)
-		log_to_last(&b->log);
-	else
-		follow(b);
-	if (b->light && b->log.last != 0)
-		b->totals = b->log.totals;
-	log_idle(&b->log);
+	catch_up(b);
 	return 0;
+}
+
+static bool
+is_inode(int at, const char *path, dev_t dev, ino_t ino)
+{
+	struct stat	st;
+
+	return fstatat(at, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_ino == ino && st.st_dev == dev;
+}
+
+bool
+box_is_there(const struct box *b)
+{
+	char	file[4096];
+	int	n = snprintf(file, sizeof(file), "%s/%s", b->path, LOG_FILE);
+
+	return n > 0 && (size_t)n < sizeof(file) && b->log.fd >= 0 &&
+	    is_inode(AT_FDCWD, file, b->log.dev, b->log.ino) &&
+	    is_inode(b->dirfd, "new", b->log.dev, b->new_ino) &&
+	    is_inode(b->dirfd, "cur", b->log.dev, b->cur_ino);
 }
 
 static int64_t
@@ -485,8 +520,8 @@ box_begin(struct box *b, struct error *err)
 				return -1;
 			continue;
 		}
-		if (box_refresh(b, err) < 0 ||
-		    (b->log.locked && (r = mend_tail(b, err)) < 0)) {
+		catch_up(b);
+		if ((r = mend_tail(b, err)) < 0) {
 			log_unlock(&b->log);
 			return -1;
 		}

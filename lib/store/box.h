@@ -40,6 +40,7 @@ struct box {
 	char		*path;		/* of the mailbox directory */
 	const char	*host;
 	int		 dirfd, newfd, curfd;
+	ino_t		 new_ino, cur_ino;
 	bool		 light;		/* totals only, no messages */
 	struct log	 log;
 	struct log_totals totals;
@@ -76,6 +77,9 @@ size_t	 box_find(const struct box *b, uint32_t uid);
 
 /* Follow the log.  Reloads all if it was replaced. */
 int	 box_refresh(struct box *b, struct error *err) MUST_USE;
+
+/* Is this still the mailbox at its path (not moved, replaced, restored)? */
+bool	 box_is_there(const struct box *b);
 
 /* Do the directories' times differ from what the log says? */
 bool	 box_foreign(struct box *b);

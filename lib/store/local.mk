@@ -4,11 +4,15 @@ noinst_LIBRARIES += %D%/libstore.a
 	%D%/box.c \
 	%D%/box.h \
 	%D%/commit.c \
-	%D%/deliver.c \
+	%D%/delivery.c \
+	%D%/delivery.h \
+	%D%/incoming.c \
 	%D%/list.c \
 	%D%/log.c \
 	%D%/log.h \
 	%D%/names.c \
+	%D%/place.c \
+	%D%/place.h \
 	%D%/rebuild.c \
 	%D%/rebuild.h \
 	%D%/record.c \
@@ -40,4 +44,10 @@ check_PROGRAMS += %D%/store_test
 %C%_store_test_SOURCES = %D%/store_test.c
 %C%_store_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_store_test_LDADD = $(LIBS_STORE) $(LIBS_MAIL) $(LIBS_SYS) $(LIBS_CODEC) \
+	$(LIBS_BASE) $(EVENT_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/commit_test
+%C%_commit_test_SOURCES = %D%/commit_test.c
+%C%_commit_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_commit_test_LDADD = $(LIBS_STORE) $(LIBS_MAIL) $(LIBS_SYS) $(LIBS_CODEC) \
 	$(LIBS_BASE) $(EVENT_LIBS) $(CHECK_LIBS)

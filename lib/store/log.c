@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -27,6 +28,7 @@
 #define CHUNK		65536
 #define RESERVE		256	/* UIDs promised ahead at a time */
 #define LOST		65536	/* more than is ever promised at once */
+#define HINT_EVERY	32768	/* bytes from one hint to the next */
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
     "the structs of the log are its format");
@@ -133,7 +135,7 @@ log_lock(struct log *l, struct error *err)
 
 	if (l->fd < 0)		/* could not be read the last time */
 		return 1;
-	if (file_lock(l->fd, true, true) < 0)
+	if (file_lock(l->fd, true, !l->no_wait) < 0)
 		return error_sys(err, "lock %s", LOG_FILE);
 	if ((r = log_replaced(l, err)) != 0) {
 		file_unlock(l->fd);
@@ -220,13 +222,17 @@ log_next(struct log *l, struct slice *frame_out)
 void
 log_to_last(struct log *l)
 {
-	uint64_t	hint;
+	uint64_t	hint, size = file_size(l);
 	struct slice	frame;
 
-	if (file_pread(l->fd, &hint, sizeof(hint), MUTABLE_AT +
+	if (size == l->end)
+		return;
+	/* From near by, walking is cheaper than the hint. */
+	if ((l->last == 0 || size > l->end + HINT_EVERY) &&
+	    file_pread(l->fd, &hint, sizeof(hint), MUTABLE_AT +
 	    (off_t)offsetof(struct log_mutable, last_frame)) ==
 	    (ssize_t)sizeof(hint) && hint >= l->end && hint % 8 == 0 &&
-	    frame_at(l, hint, file_size(l), &frame))
+	    frame_at(l, hint, size, &frame))
 		stand_behind(l, hint, frame);
 	while (log_next(l, &frame))
 		;
@@ -410,6 +416,9 @@ log_write(struct log *l, struct slice frame, struct error *err)
 		return -1;
 	}
 	stand_behind(l, l->end, frame);
+	if (l->mut.last_frame != 0 && l->last >= l->mut.last_frame &&
+	    l->last - l->mut.last_frame < HINT_EVERY)
+		return 0;
 	l->mut.last_frame = l->last;
 	/* Only a hint: whether it arrives does not matter. */
 	(void)!file_pwrite(l->fd, &l->last, sizeof(l->last), MUTABLE_AT +
@@ -418,15 +427,17 @@ log_write(struct log *l, struct slice frame, struct error *err)
 }
 
 /* The kernel's page cache lives as long as this id. */
+static unsigned char	boot[16];
+static pthread_once_t	boot_once = PTHREAD_ONCE_INIT;
+
 static void
-boot_id(unsigned char out[16])
+boot_read(void)
 {
 	char	text[64];
 	ssize_t	n = 0;
 	int	fd = open("/proc/sys/kernel/random/boot_id",
 		    O_RDONLY | O_CLOEXEC);
 
-	memset(out, 0, 16);
 	if (fd >= 0) {
 		n = read(fd, text, sizeof(text));
 		close(fd);
@@ -436,11 +447,18 @@ boot_id(unsigned char out[16])
 	if (n < 36) {
 		pid_t	pid = getpid();
 
-		memcpy(out, &pid, sizeof(pid));
+		memcpy(boot, &pid, sizeof(pid));
 		return;
 	}
-	memcpy(out, text, 8);
-	memcpy(out + 8, text + 28, 8);
+	memcpy(boot, text, 8);
+	memcpy(boot + 8, text + 28, 8);
+}
+
+static const unsigned char *
+boot_id(void)
+{
+	(void)pthread_once(&boot_once, boot_read);
+	return boot;
 }
 
 static int
@@ -448,10 +466,12 @@ put_mutable(struct log *l, bool sync, struct error *err)
 {
 	l->mut.crc = crc32c(seed(l), &l->mut,
 	    offsetof(struct log_mutable, crc));
+	l->mut_good = false;
 	if (file_pwrite(l->fd, &l->mut, sizeof(l->mut), MUTABLE_AT) < 0)
 		return error_sys(err, "write %s", LOG_FILE);
 	if (sync && fdatasync(l->fd) < 0)
 		return error_sys(err, "sync %s", LOG_FILE);
+	l->mut_good = true;
 	return 0;
 }
 
@@ -479,7 +499,7 @@ log_new(struct log *out, int dirfd, const struct log_header *h,
 		return -1;
 	}
 	out->locked = true;
-	boot_id(out->mut.boot);
+	memcpy(out->mut.boot, boot_id(), sizeof(out->mut.boot));
 	out->mut.reserved = out->mut.reserving = reserved;
 	if (put_mutable(out, false, err) == 0)
 		return 0;
@@ -507,9 +527,10 @@ read_mutable(struct log *l)
 {
 	struct log_mutable	*m = &l->mut;
 
-	return file_pread(l->fd, m, sizeof(*m), MUTABLE_AT) ==
+	l->mut_good = file_pread(l->fd, m, sizeof(*m), MUTABLE_AT) ==
 	    (ssize_t)sizeof(*m) &&
 	    m->crc == crc32c(seed(l), m, offsetof(struct log_mutable, crc));
+	return l->mut_good;
 }
 
 uint32_t
@@ -525,15 +546,18 @@ uint32_t
 log_reserve(struct log *l, uint32_t uidnext, uint32_t n, struct error *err)
 {
 	struct log_mutable	*m = &l->mut;
-	unsigned char		 boot[16];
+	const unsigned char	*id = boot_id();
 	bool			 same;
 
 	ASSERT(l->locked);
-	boot_id(boot);
+	/* Promises only grow: what we read once holds in this boot. */
+	if (l->mut_good && memcmp(m->boot, id, sizeof(m->boot)) == 0 &&
+	    uidnext <= m->reserved && n <= m->reserved - uidnext)
+		return uidnext;
 	/* What was promised is lost: go beyond what it can have been. */
 	if (!read_mutable(l))
 		*m = (struct log_mutable){ .reserving = uidnext + LOST };
-	same = memcmp(m->boot, boot, sizeof(boot)) == 0;
+	same = memcmp(m->boot, id, sizeof(m->boot)) == 0;
 	/* Another boot: what was not synced is gone, but somebody may have
 	 * seen its UIDs. */
 	if (!same && uidnext < m->reserved)
@@ -546,7 +570,7 @@ log_reserve(struct log *l, uint32_t uidnext, uint32_t n, struct error *err)
 	}
 	if (same && uidnext + n <= m->reserved)
 		return uidnext;
-	memcpy(m->boot, boot, sizeof(boot));
+	memcpy(m->boot, id, sizeof(m->boot));
 	if (!same)
 		m->reserved = uidnext;
 	m->reserving = uidnext + n + RESERVE;

@@ -107,8 +107,10 @@ struct log {
 	ino_t		 ino;
 	dev_t		 dev;
 	bool		 locked;
+	bool		 no_wait;	/* log_lock() fails with EAGAIN */
 	struct log_header header;
 	struct log_mutable mut;
+	bool		 mut_good;	/* mut was right in this boot */
 	uint64_t	 end;		/* of the last good frame seen */
 	uint64_t	 last;		/* where that frame begins, 0: none */
 	struct log_totals totals;	/* of it */

@@ -9,8 +9,7 @@
 
 #include "base/mem.h"
 #include "base/panic.h"
-#include "store/record.h"
-#include "store/store_int.h"
+#include "store/place.h"
 #include "store/watch.h"
 #include "sys/clock.h"
 #include "sys/file.h"
@@ -52,7 +51,8 @@ store_new(struct loop *l, struct syncer *sy, const struct store_conf *conf)
 		s->conf.separator = '.';
 	s->host = host_name(conf->hostname);
 	s->users = hash_new();
-	s->queues = hash_new();
+	list_init(&s->ready);
+	places_init(s);
 	return s;
 }
 
@@ -65,10 +65,10 @@ store_free(struct store **sp)
 		return;
 	while (s->pending > 0 && s->loop != NULL)
 		loop_once(s->loop, MSECS(100));
+	places_clear(s);
 	watch_free(&s->watcher);
 	ASSERT(hash_count(s->users) == 0);
 	hash_free(&s->users);
-	hash_free(&s->queues);
 	mem_free(&s->host);
 	mem_free(sp);
 }
@@ -160,232 +160,6 @@ store_separator(const struct store_user *u)
 	return u->store->conf.separator;
 }
 
-/*
- * Delivery: first the file (each in its own job), then the commit of its
- * mailbox.
- */
-struct delivery {
-	struct store_user *user;
-	struct incoming	*in;
-	const char	*dir;		/* wanted mailbox, in in->mem */
-	char		*path;		/* where it goes */
-	bool		 create;
-	struct slice	 prefix;
-	int		 fd;
-	uint64_t	 offset, size;
-	enum store_fail	 fail;
-	struct error	 err;
-	void		(*done)(void *arg, const struct store_done *r);
-	void		*arg;
-};
-
-/* Write n bytes so that each LF has its CR.  *last: byte before. */
-int
-store_write_crlf(int fd, const unsigned char *p, size_t n, int *last,
-    struct buf *tmp)
-{
-	struct slice	s = slice_of(p, n);
-
-	buf_reset(tmp);
-	while (s.len > 0) {
-		ptrdiff_t	lf = slice_find(s, '\n');
-		size_t		upto = lf < 0 ? s.len : (size_t)lf;
-		int		before = upto > 0 ? s.p[upto - 1] : *last;
-
-		buf_add(tmp, s.p, upto);
-		*last = upto > 0 ? s.p[upto - 1] : *last;
-		if (lf >= 0) {
-			if (before != '\r')
-				buf_addc(tmp, '\r');
-			buf_addc(tmp, '\n');
-			*last = '\n';
-			upto++;
-		}
-		s = slice_from(s, upto);
-	}
-	return file_write(fd, buf_slice(tmp).p, buf_len(tmp));
-}
-
-static int
-copy_content(struct delivery *d, int to)
-{
-	unsigned char	chunk[65536];
-	struct buf	tmp;
-	uint64_t	at = 0;
-	int		last = 0, r;
-
-	buf_init(&tmp, 2 * sizeof(chunk) + 2 * d->prefix.len);
-	r = store_write_crlf(to, d->prefix.p, d->prefix.len, &last, &tmp);
-	last = 0;
-	while (r == 0 && at < d->size) {
-		size_t	want = d->size - at < sizeof(chunk) ?
-			    (size_t)(d->size - at) : sizeof(chunk);
-		ssize_t	n = file_pread(d->fd, chunk, want,
-			    (off_t)(d->offset + at));
-
-		if (n <= 0) {
-			/* The message is shorter than its owner said. */
-			errno = n == 0 ? EIO : errno;
-			r = -1;
-			break;
-		}
-		r = store_write_crlf(to, chunk, (size_t)n, &last, &tmp);
-		at += (uint64_t)n;
-	}
-	buf_clear(&tmp);
-	return r;
-}
-
-/* The directory of the mailbox: asked for, made, or INBOX instead. */
-static int
-find_target(struct delivery *d, struct error *err)
-{
-	struct arena	*a = d->in->mem;
-	const char	*dir = d->dir;
-	int		 fd;
-
-	if (dir[0] != '\0' && d->create && tree_make(d->user, dir, err) < 0)
-		return -1;
-	d->path = names_path(d->user, dir, a);
-	if (!is_dir(d->path))
-		d->path = names_path(d->user, "", a);
-	fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return error_sys(err, "open %s", d->path);
-	return fd;
-}
-
-static int
-write_file(struct delivery *d, int dirfd, struct error *err)
-{
-	struct incoming	*in = d->in;
-	int		 fd, r;
-
-	in->tmp = arena_printf(in->mem, "tmp/%s", in->base);
-	fd = incoming_create(dirfd, in->tmp, err);
-	if (fd < 0) {
-		in->tmp = NULL;
-		return -1;
-	}
-	r = copy_content(d, fd);
-	if (r < 0)
-		error_sys(err, "write %s/%s", d->path, in->tmp);
-	else
-		r = incoming_finish(in, fd, err);
-	if (close(fd) < 0 && r == 0)
-		r = error_sys(err, "close %s", in->tmp);
-	return r;
-}
-
-static void
-delivery_work(void *arg)
-{
-	struct delivery	*d = arg;
-	int		 dirfd = find_target(d, &d->err);
-
-	if (dirfd < 0 || write_file(d, dirfd, &d->err) < 0)
-		d->fail = store_fail_of(d->err.sys);
-	/* The root was there when the user was opened. */
-	if (d->fail == STORE_NO_MAILBOX)
-		d->fail = STORE_TEMP;
-	if (dirfd >= 0)
-		close(dirfd);
-	close(d->fd);
-	d->fd = -1;
-}
-
-static void
-delivery_fail(struct delivery *d)
-{
-	struct store_done	r = { .fail = d->fail, .err = &d->err };
-
-	d->done(d->arg, &r);
-	incoming_free(d->in, d->path != NULL ? d->path : d->user->path);
-}
-
-static void
-delivery_written(void *arg)
-{
-	struct delivery		*d = arg;
-	struct store_user	*u = d->user;
-	struct incoming		**list;
-
-	u->store->pending--;
-	if (d->fail != STORE_OK) {
-		delivery_fail(d);
-	} else {
-		list = mem_new(1, sizeof(struct incoming *));
-		list[0] = d->in;
-		commit_start(u, d->path, list, 1, d->done, d->arg);
-	}
-	mem_free(&d);
-	store_user_close(&u);
-}
-
-void
-incoming_keywords(struct incoming *in, const char *const *keywords)
-{
-	for (; keywords != NULL && *keywords != NULL &&
-	    in->nkeywords < STORE_KEYWORDS_MAX; keywords++)
-		if ((*keywords)[0] != '\0' &&
-		    strlen(*keywords) <= STORE_KEYWORD_LEN)
-			in->keywords[in->nkeywords++] =
-			    arena_strdup(in->mem, *keywords);
-}
-
-struct incoming *
-incoming_new(struct store *s)
-{
-	struct arena	*mem = arena_new();
-	struct incoming	*in = arena_alloc(mem, sizeof(*in));
-
-	in->mem = mem;
-	in->base = incoming_name(s, mem);
-	in->m.savedate = clock_wall();
-	return in;
-}
-
-/* Check and copy what the caller gave.  NULL: d->fail, *err. */
-static struct delivery *
-delivery_new(struct store_user *u, const struct store_delivery *s,
-    enum store_fail *fail, struct error *err)
-{
-	struct store	*st = u->store;
-	struct delivery	*d;
-	struct arena	*mem;
-
-	if (st->conf.quota != NULL && st->conf.quota(st->conf.quota_arg, u,
-	    s->prefix.len + s->size, 1, err) < 0) {
-		*fail = STORE_OVER_QUOTA;
-		return NULL;
-	}
-	d = mem_new(1, sizeof(*d));
-	d->in = incoming_new(st);
-	mem = d->in->mem;
-	d->user = u;
-	d->create = s->create;
-	d->dir = s->mailbox == NULL ? "" :
-	    names_to_dir(st, s->mailbox, mem);
-	/* A bad name is no reason to refuse mail. */
-	if (d->dir == NULL)
-		d->dir = "";
-	d->prefix = slice_dup(mem, s->prefix);
-	d->offset = s->offset;
-	d->size = s->size;
-	d->in->m.flags = s->flags & STORE_FLAGS_ALL;
-	d->in->m.internaldate = s->internaldate != 0 ? s->internaldate :
-	    d->in->m.savedate;
-	incoming_keywords(d->in, s->keywords);
-	d->fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 3);
-	if (d->fd >= 0)
-		return d;
-	*fail = STORE_TEMP;
-	error_sys(err, "duplicate descriptor");
-	incoming_free(d->in, u->path);
-	mem_free(&d);
-	return NULL;
-}
-
 struct refusal {
 	enum store_fail	 fail;
 	struct error	 err;
@@ -417,6 +191,57 @@ store_refuse(struct store *s, enum store_fail fail, const struct error *err,
 		refusal_tell(f);
 }
 
+/*
+ * Delivery.  Into INBOX it waits for a round of its mailbox at once; another
+ * mailbox is looked for, and perhaps made, in a job of its own before.
+ */
+struct target {
+	struct store_user *user;
+	struct commit	*commit;
+	struct error	 err;
+};
+
+/* The directory of the mailbox: asked for, made, or INBOX instead. */
+static int
+find_target(struct delivery *d, struct error *err)
+{
+	struct arena	*a = d->in->mem;
+
+	if (d->dir[0] != '\0' && d->create &&
+	    tree_make(d->user, d->dir, err) < 0)
+		return -1;
+	d->path = names_path(d->user, d->dir, a);
+	if (d->dir[0] != '\0' && !is_dir(d->path))
+		d->path = names_path(d->user, "", a);
+	return 0;
+}
+
+static void
+target_work(void *arg)
+{
+	struct target	*t = arg;
+
+	if (find_target(t->commit->delivery, &t->err) < 0)
+		t->commit->r.fail = delivery_fail_of(&t->err);
+}
+
+static void
+target_done(void *arg)
+{
+	struct target		*t = arg;
+	struct store_user	*u = t->user;
+
+	u->store->pending--;
+	if (t->commit->r.fail == STORE_OK) {
+		commit_add(u, t->commit->delivery->path, t->commit);
+	} else {
+		t->commit->err = t->err;
+		commit_end(t->commit, u->path);
+	}
+	mem_free(&t);
+	store_user_close(&u);
+}
+
 void
 store_deliver(struct store_user *u, const struct store_delivery *s,
     void (*done)(void *arg, const struct store_done *r), void *arg)
@@ -424,16 +249,48 @@ store_deliver(struct store_user *u, const struct store_delivery *s,
 	struct error	 err = { .sys = 0 };
 	enum store_fail	 fail = STORE_TEMP;
 	struct delivery	*d = delivery_new(u, s, &fail, &err);
+	struct commit	*c;
+	struct target	*t;
 
 	if (d == NULL) {
 		store_refuse(u->store, fail, &err, done, arg);
 		return;
 	}
-	d->done = done;
-	d->arg = arg;
+	c = commit_new(u, d, done, arg);
+	if (d->dir[0] == '\0') {
+		d->path = names_path(u, "", d->in->mem);
+		commit_add(u, d->path, c);
+		return;
+	}
+	t = mem_new(1, sizeof(*t));
+	t->user = u;
+	t->commit = c;
 	u->refs++;
 	u->store->pending++;
-	store_run(u->store, delivery_work, delivery_written, d);
+	store_run(u->store, target_work, target_done, t);
+}
+
+static int
+deliver_now(struct delivery *d, struct store_done *r, struct error *err)
+{
+	int	dirfd = -1, result;
+
+	if (find_target(d, err) < 0 || (dirfd = open(d->path, O_RDONLY |
+	    O_DIRECTORY | O_CLOEXEC)) < 0) {
+		if (d->path != NULL)
+			error_sys(err, "open %s", d->path);
+		r->fail = delivery_fail_of(err);
+		return -1;
+	}
+	result = delivery_write(d, dirfd, false, err);
+	if (result == 0)
+		result = delivery_sync(d, err);
+	close(dirfd);
+	if (result < 0) {
+		r->fail = delivery_fail_of(err);
+		return -1;
+	}
+	return commit_now(d->path, d->user->store->host, &d->in, 1, r, err);
 }
 
 int
@@ -442,7 +299,7 @@ store_deliver_now(struct store_user *u, const struct store_delivery *s,
 {
 	struct error	 own = { .sys = 0 };
 	struct delivery	*d;
-	int		 result = -1;
+	int		 result;
 
 	*r = (struct store_done){ .fail = STORE_TEMP, .err = err };
 	if (err == NULL)
@@ -450,15 +307,8 @@ store_deliver_now(struct store_user *u, const struct store_delivery *s,
 	d = delivery_new(u, s, &r->fail, err);
 	if (d == NULL)
 		return -1;
-	delivery_work(d);
-	if (d->fail != STORE_OK) {
-		r->fail = d->fail;
-		*err = d->err;
-	} else {
-		result = commit_now(d->path, u->store->host, &d->in, 1, r,
-		    err);
-	}
+	result = deliver_now(d, r, err);
 	incoming_free(d->in, d->path != NULL ? d->path : u->path);
-	mem_free(&d);
+	delivery_free(&d);
 	return result;
 }

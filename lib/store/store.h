@@ -115,14 +115,16 @@ struct store_done {
 	const struct error	*err;		/* when failed */
 };
 
-/* Durable when done(STORE_OK) runs: file, directory and log record synced
- * (reliability rules M1-M3).  Everything in *d is used or copied before the
- * call returns except fd, which is duplicated.  done always runs from the loop,
- * once.  Concurrent deliveries to one mailbox share their syncs. */
+/* Durable when done(STORE_OK) runs: file and directory synced (reliability
+ * rules M1-M3); the log, and with it the UID, within a second or two (else the
+ * message gets another UID after a crash of the machine).  Everything in *d is
+ * used or copied before the call returns except fd, which is duplicated.  done
+ * always runs from the loop, once.  Concurrent deliveries share their syncs. */
 void	 store_deliver(struct store_user *u, const struct store_delivery *d,
 	    void (*done)(void *arg, const struct store_done *r), void *arg);
 
-/* The same, blocking.  0 / -1 as r->fail says; *err filled. */
+/* The same, blocking, and with the log synced.  0 / -1 as r->fail says; *err
+ * filled. */
 int	 store_deliver_now(struct store_user *u,
 	    const struct store_delivery *d, struct store_done *r,
 	    struct error *err) MUST_USE;

@@ -8,6 +8,7 @@
 #include "store/box.h"
 #include "store/store.h"
 
+struct places;
 struct watcher;
 
 struct store {
@@ -16,7 +17,10 @@ struct store {
 	struct store_conf conf;
 	char		*host;
 	struct hash	*users;		/* path -> struct store_user */
-	struct hash	*queues;	/* mailbox path -> struct queue */
+	struct places	*places;	/* mailboxes kept open */
+	struct list	 ready;		/* places with something waiting */
+	unsigned int	 rounds;	/* under way */
+	bool		 going;		/* one begins in this turn */
 	struct watcher	*watcher;	/* made when first needed */
 	size_t		 pending;	/* jobs under way */
 };
@@ -71,12 +75,8 @@ void	 store_refuse(struct store *s, enum store_fail fail,
 	    const struct error *err,
 	    void (*done)(void *arg, const struct store_done *r), void *arg);
 
-/* Write n bytes so that each LF has its CR.  *last: the byte before them. */
-int	 store_write_crlf(int fd, const unsigned char *p, size_t n, int *last,
-	    struct buf *tmp) MUST_USE;
-
 /*
- * deliver.c
+ * incoming.c
  */
 
 /* What STORE_... an errno stands for. */
@@ -103,8 +103,10 @@ void	 incoming_free(struct incoming *in, const char *path);
  * log.  Not durable yet: incoming_sync(). The box stays open. */
 int	 incoming_add(struct box *b, struct incoming **in, size_t n,
 	    struct store_done *done, struct error *err) MUST_USE;
-/* Directories and log. */
-int	 incoming_sync(struct box *b, struct error *err) MUST_USE;
+/* The directories that got these files; and the log. */
+int	 incoming_sync(struct box *b, struct incoming **in, size_t n,
+	    bool log, struct error *err) MUST_USE;
+bool	 incoming_keyworded(struct incoming **in, size_t n);
 
 /* New unique name: "<sec>.M<usec>P<pid>Q<n>.<host>"; in a. */
 char	*incoming_name(const struct store *s, struct arena *a) MUST_USE;
@@ -113,14 +115,28 @@ char	*incoming_name(const struct store *s, struct arena *a) MUST_USE;
 int	 incoming_create(int dirfd, const char *tmp, struct error *err)
 	    MUST_USE;
 
-/* Close of the file done, fsynced: size, structure ... into in->m.  Base name
- * gets S= and W=. */
+/* Append s so that each LF has its CR.  *last: the byte before it. */
+void	 incoming_put_crlf(struct buf *out, struct slice s, int *last);
+int	 incoming_write_crlf(int fd, const unsigned char *p, size_t n,
+	    int *last, struct buf *tmp) MUST_USE;
+
+/* The file is complete and its sizes are known: its time, and S= and W= in the
+ * base name. */
+void	 incoming_named(struct incoming *in, int fd);
+
+/* The same for a file that is not looked at yet (size, structure ... into
+ * in->m), and sync it. */
 int	 incoming_finish(struct incoming *in, int fd, struct error *err)
 	    MUST_USE;
 
+/*
+ * commit.c
+ */
+
 /* Commit in the background: transactions of one mailbox one after the other,
- * those that wait together in one. done from the loop; the incoming is freed
- * after it (its tmp file removed if it is still there). */
+ * those that wait together in one, and with those of other mailboxes in one
+ * round. done from the loop; the incoming is freed after it (its tmp file
+ * removed if it is still there). */
 void	 commit_start(struct store_user *u, const char *path,
 	    struct incoming **in, size_t n,
 	    void (*done)(void *arg, const struct store_done *r), void *arg);

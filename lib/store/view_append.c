@@ -100,7 +100,7 @@ view_append_write(struct view_append *p, const void *data, size_t n,
 	while (n > 0) {
 		size_t	part = n < 65536 ? n : 65536;
 
-		if (store_write_crlf(p->fd, from, part, &p->last,
+		if (incoming_write_crlf(p->fd, from, part, &p->last,
 		    &p->tmp) < 0)
 			return error_sys(err, "write message");
 		from += part;

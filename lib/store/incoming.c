@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a file in tmp/ to a message: content synced, renamed and logged under
  * the lock of the mailbox, then directory and log synced outside of it, so that
- * others need not wait for the disk.  Until both syncs are done nobody was told
- * that the message is there for good; a session may see it a moment earlier,
- * and after a crash of the machine its UID is not used again (log_reserve). */
+ * others need not wait for the disk.  Until then nobody was told that the
+ * message is there for good; a session may see it a moment earlier, and after a
+ * crash of the machine its UID is not used again (log_reserve).
+ *
+ * The message does not need the log: a file without a record is found and gets
+ * a UID.  So the log is synced at once only for those who tell a client the UID
+ * (APPEND, COPY); a delivery leaves that to the next second (place.c). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -63,8 +67,38 @@ incoming_create(int dirfd, const char *tmp, struct error *err)
 	return fd;
 }
 
+void
+incoming_put_crlf(struct buf *out, struct slice s, int *last)
+{
+	while (s.len > 0) {
+		ptrdiff_t	lf = slice_find(s, '\n');
+		size_t		upto = lf < 0 ? s.len : (size_t)lf;
+		int		before = upto > 0 ? s.p[upto - 1] : *last;
+
+		buf_add(out, s.p, upto);
+		*last = upto > 0 ? s.p[upto - 1] : *last;
+		if (lf >= 0) {
+			if (before != '\r')
+				buf_addc(out, '\r');
+			buf_addc(out, '\n');
+			*last = '\n';
+			upto++;
+		}
+		s = slice_from(s, upto);
+	}
+}
+
 int
-incoming_finish(struct incoming *in, int fd, struct error *err)
+incoming_write_crlf(int fd, const unsigned char *p, size_t n, int *last,
+    struct buf *tmp)
+{
+	buf_reset(tmp);
+	incoming_put_crlf(tmp, slice_of(p, n), last);
+	return file_write(fd, buf_slice(tmp).p, buf_len(tmp));
+}
+
+void
+incoming_named(struct incoming *in, int fd)
 {
 	usec_t		t = in->m.internaldate;
 	struct timespec	times[2] = {
@@ -73,17 +107,23 @@ incoming_finish(struct incoming *in, int fd, struct error *err)
 		  .tv_nsec = t % USEC_PER_SEC * 1000 },
 	};
 
-	if (record_of(fd, in->mem, &in->m, err) < 0)
-		return -1;
 	/* INTERNALDATE is the file's time for other programs. */
 	if (times[1].tv_nsec < 0)
 		times[1].tv_nsec = 0;
 	(void)!futimens(fd, times);
-	if (fsync(fd) < 0)
-		return error_sys(err, "sync %s", in->tmp);
 	in->base = arena_printf(in->mem, "%s,S=%llu,W=%llu", in->base,
 	    (unsigned long long)in->m.disk_size,
 	    (unsigned long long)in->m.wire_size);
+}
+
+int
+incoming_finish(struct incoming *in, int fd, struct error *err)
+{
+	if (record_of(fd, in->mem, &in->m, err) < 0)
+		return -1;
+	incoming_named(in, fd);
+	if (fsync(fd) < 0)
+		return error_sys(err, "sync %s", in->tmp);
 	return 0;
 }
 
@@ -176,19 +216,29 @@ incoming_add(struct box *b, struct incoming **in, size_t n,
 	return 0;
 }
 
+/* Only directories that got something: a sync with nothing to do still makes
+ * the disk empty its cache. */
 int
-incoming_sync(struct box *b, struct error *err)
+incoming_sync(struct box *b, struct incoming **in, size_t n, bool log,
+    struct error *err)
 {
-	if (file_sync_dir(b->newfd, err) < 0 ||
-	    file_sync_dir(b->curfd, err) < 0)
+	bool	new = false, cur = false;
+
+	for (size_t i = 0; i < n; i++)
+		if (slice_starts(in[i]->m.name, "new/"))
+			new = true;
+		else
+			cur = true;
+	if ((new && file_sync_dir(b->newfd, err) < 0) ||
+	    (cur && file_sync_dir(b->curfd, err) < 0))
 		return -1;
-	if (fdatasync(b->log.fd) < 0)
+	if (log && fdatasync(b->log.fd) < 0)
 		return error_sys(err, "sync %s", LOG_FILE);
 	return 0;
 }
 
-static bool
-has_keywords(struct incoming **in, size_t n)
+bool
+incoming_keyworded(struct incoming **in, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (in[i]->nkeywords > 0)
@@ -196,30 +246,41 @@ has_keywords(struct incoming **in, size_t n)
 	return false;
 }
 
-static int
-sys_of(const struct error *err)
+struct incoming *
+incoming_new(struct store *s)
 {
-	return err->sys != 0 ? err->sys : EIO;
+	struct arena	*mem = arena_new();
+	struct incoming	*in = arena_alloc(mem, sizeof(*in));
+
+	in->mem = mem;
+	in->base = incoming_name(s, mem);
+	in->m.savedate = clock_wall();
+	return in;
 }
 
-int
-commit_now(const char *path, const char *host, struct incoming **in,
-    size_t n, struct store_done *r, struct error *err)
+void
+incoming_free(struct incoming *in, const char *path)
 {
-	struct box	b;
-	int		result = -1;
+	struct arena	*mem = in->mem;
 
-	*r = (struct store_done){ .fail = STORE_TEMP };
-	err->sys = 0;
-	if (box_open(&b, path, host, !has_keywords(in, n), err) < 0) {
-		r->fail = store_fail_of(sys_of(err));
-		return -1;
+	if (in->tmp != NULL) {
+		int	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (fd >= 0) {
+			(void)unlinkat(fd, in->tmp, 0);
+			close(fd);
+		}
 	}
-	if (incoming_add(&b, in, n, r, err) == 0)
-		result = incoming_sync(&b, err);
-	if (result < 0)
-		*r = (struct store_done){ .fail = err->sys == ENOENT ?
-		    STORE_GONE : store_fail_of(sys_of(err)) };
-	box_close(&b);
-	return result;
+	arena_free(&mem);
+}
+
+void
+incoming_keywords(struct incoming *in, const char *const *keywords)
+{
+	for (; keywords != NULL && *keywords != NULL &&
+	    in->nkeywords < STORE_KEYWORDS_MAX; keywords++)
+		if ((*keywords)[0] != '\0' &&
+		    strlen(*keywords) <= STORE_KEYWORD_LEN)
+			in->keywords[in->nkeywords++] =
+			    arena_strdup(in->mem, *keywords);
 }
