@@ -27,7 +27,7 @@ class Sink:
     """smtpsink: takes everything and forgets it."""
 
     def __init__(self):
-        self.port = instance.free_port()
+        self.port = instance.free_port(HOST)
         self.p = subprocess.Popen(
             [os.path.join(TOOLS, "smtpsink"), "-p", str(self.port)],
             stdout=subprocess.PIPE)

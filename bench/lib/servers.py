@@ -41,6 +41,10 @@ def write(path, text):
     os.chmod(path, 0o644)
 
 
+def free_ports(n):
+    return [instance.free_port(HOST) for _ in range(n)]
+
+
 def greets(port):
     try:
         with socket.create_connection((HOST, port), 2) as s:
@@ -167,7 +171,7 @@ class Posthouse(Server):
         self.i = instance.Instance(
             self.dir, PREFIX, main=self.parameters(),
             myhostname="mx." + DOMAIN, domains=(DOMAIN,),
-            ports=dict(zip(names, instance.free_ports(HOST, len(names)))))
+            ports=dict(zip(names, free_ports(len(names)))))
         self.i.lay_out()
         if self.mode in ("local", "mailbox"):
             for n in range(self.users):
@@ -217,7 +221,7 @@ class Postfix(Server):
         return debian.version("postfix")
 
     def lay_out(self):
-        self.port = instance.free_port()
+        self.port = instance.free_port(HOST)
         self.queue = os.path.join(self.dir, "queue")
         self.etc = os.path.join(self.dir, "etc")
         self.data = os.path.join(self.dir, "data")
@@ -344,7 +348,7 @@ class Dovecot(Server):
 
     def lay_out(self):
         self.ports = dict(zip(("imap", "imaps", "pop3"),
-                              instance.free_ports(HOST, 3)))
+                              free_ports(3)))
         self.conf = dovecot.lay_out(self.dir, self.users, DOMAIN, PASSWORD,
                                     self.ports)
 
@@ -374,7 +378,7 @@ class Bound(Server):
         return "bench/smtpsink -j"
 
     def lay_out(self):
-        self.port = instance.free_port()
+        self.port = instance.free_port(HOST)
         _, self.chain = instance.make_certificates(
             os.path.join(self.dir, "tls"), ["mx." + DOMAIN], [HOST])
 
