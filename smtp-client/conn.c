@@ -108,6 +108,24 @@ conn_failed(struct conn *c, const char *dsn, bool hard, const char *why)
 	job_host_failed(j, dsn, hard, why);
 }
 
+/* A TLS handshake failed that was to take up a session, or that need not
+ * succeed: the same host once more, without a session, or in clear. */
+static void
+shake_again(struct conn *c, bool offered, const char *reason)
+{
+	struct job	*j = c->job;
+
+	if (!offered) {
+		log_info("%s: Cannot start TLS: handshake failure with %s: "
+		    "%s", j->m.queue_id, c->target.where, reason);
+		j->target->clear = true;
+	}
+	j->next--;
+	conn_free(c);
+	job_host_failed(j, "4.7.5", false,
+	    "Cannot start TLS: handshake failure");
+}
+
 /* The connection is dead.  In a transaction that is the transaction's
  * affair. */
 static void
@@ -115,6 +133,7 @@ conn_broken(struct conn *c, bool timed_out, const char *reason)
 {
 	struct job	*j = c->job;
 	const char	*why;
+	bool		 offered;
 
 	if (j == NULL) {
 		conn_release(c, false);
@@ -132,17 +151,11 @@ conn_broken(struct conn *c, bool timed_out, const char *reason)
 		tx_broken(c, timed_out, why);
 		return;
 	}
+	offered = stream_tls_offered(c->stream);
 	stream_close(&c->stream);
-	/* An opportunistic handshake that failed: once more, in clear. */
-	if (c->state == CONN_SHAKE && c->p->conf->tls_level == LEVEL_MAY &&
-	    !timed_out) {
-		log_info("%s: Cannot start TLS: handshake failure with %s: "
-		    "%s", j->m.queue_id, c->target.where, reason);
-		j->target->clear = true;
-		j->next--;
-		conn_free(c);
-		job_host_failed(j, "4.7.5", false,
-		    "Cannot start TLS: handshake failure");
+	if (c->state == CONN_SHAKE && !timed_out && (offered ||
+	    c->p->conf->tls_level == LEVEL_MAY)) {
+		shake_again(c, offered, reason);
 		return;
 	}
 	if (c->state == CONN_SHAKE && !timed_out)

@@ -41,6 +41,9 @@ const struct param smtpc_params[] = {
 	    "off."),
 	P_INT(C, tls_loglevel, "smtp_tls_loglevel", "0", 0, 4,
 	    "1: log a summary of each TLS handshake."),
+	P_TIME(C, tls_session_time, "smtp_tls_session_cache_timeout", "3600s",
+	    's', 0, 86400, "How long a TLS session with a server may be taken "
+	    "up again by a new connection; 0: never."),
 	P_ENUM(C, tls_level, "smtp_tls_security_level", "may",
 	    "none may encrypt verify",
 	    "TLS: never, when offered, always, or always with a certificate "
@@ -116,6 +119,7 @@ open_tls(struct smtpc *p, struct error *err)
 	struct tls_client_conf	 t = {
 		.ca_file = c->tls_ca_file, .ca_path = c->tls_ca_path,
 		.ciphers = c->tls_ciphers,
+		.session_life = c->tls_session_time,
 	};
 
 	if (c->tls_level == LEVEL_NONE)

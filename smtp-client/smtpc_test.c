@@ -7,7 +7,8 @@
  *	D	content comes, up to the dot; it must be what was sent
  *	B	the same with BDAT
  *	d	content comes; some of it is read, no more
- *	S	a TLS handshake succeeds
+ *	S	a TLS handshake succeeds, of a new session
+ *	T	one succeeds that takes up the session of before
  *	G	garbage instead of a TLS handshake
  *	I	yes to STARTTLS with forged replies right behind
  *	R	the connection is idle now: the next message may come
@@ -161,9 +162,8 @@ get_chunk(struct server *s, const char *content)
 }
 
 static void
-handshake(struct server *s)
+make_cert(SSL_CTX *ctx)
 {
-	SSL_CTX		*ctx = SSL_CTX_new(TLS_server_method());
 	EVP_PKEY	*key = EVP_EC_gen("P-256");
 	X509		*x = X509_new();
 
@@ -173,10 +173,23 @@ handshake(struct server *s)
 	X509_sign(x, key, EVP_sha256());
 	SSL_CTX_use_certificate(ctx, x);
 	SSL_CTX_use_PrivateKey(ctx, key);
+}
+
+static void
+handshake(struct server *s, bool again)
+{
+	static SSL_CTX	*ctx;
+
+	if (ctx == NULL) {
+		ctx = SSL_CTX_new(TLS_server_method());
+		make_cert(ctx);
+	}
 	s->ssl = SSL_new(ctx);
 	SSL_set_fd(s->ssl, s->fd);
 	if (SSL_accept(s->ssl) != 1)
 		die("SSL_accept", "failed");
+	if (SSL_session_reused(s->ssl) != again)
+		die("TLS session", again ? "is new" : "is not new");
 }
 
 static void
@@ -242,7 +255,8 @@ step(struct server *s, const char *line, const char *content)
 			die("content", "missing");
 		break;
 	case 'S':
-		handshake(s);
+	case 'T':
+		handshake(s, line[0] == 'T');
 		break;
 	case 'R':
 		atomic_fetch_add(idle, 1);
@@ -638,6 +652,10 @@ teardown(void)
 	"<RCPT\n>250 ok\n<DATA\n>354 go\nD\n>250 ok\n" BYE
 #define SAID(text, command) \
 	"host " HOST1 " said: " text " (in reply to " command " command)"
+#define ENCRYPTED(shake, n) \
+	HELLO "<STARTTLS\n>220 go\n" shake "\n<EHLO client.example\n" \
+	">250 mx\n<MAIL\n>250 ok\n<RCPT\n>250 ok\n<DATA\n>354 go\nD\n" \
+	">250 " n "\n" BYE
 #define ALL_REFUSED \
 	"10 bounced 5.1.1 " SAID("550 5.1.1 a", "RCPT TO") \
 	"\n11 deferred 4.2.0 " SAID("450 4.2.0 b", "RCPT TO")
@@ -888,6 +906,18 @@ static const struct scenario	scenarios[] = {
 	    "<DATA\n>354 go\nD\n>250 ok\n" BYE,
 	  .results = "10 sent 2.0.0 relayed 250 ok",
 	  .log = "Untrusted TLS connection established to " HOST1 ":" },
+	{ .label = "TLS, session taken up, then broken, then new",
+	  .options = { "smtp_tls_security_level=may" }, .repeat = 3,
+	  .script = ENCRYPTED("S", "1") ENCRYPTED("T", "2")
+	    HELLO "<STARTTLS\n>220 go\nG\nX\n" ENCRYPTED("S", "3"),
+	  .results = "10 sent 2.0.0 relayed 250 1\n"
+	    "10 sent 2.0.0 relayed 250 2\n10 sent 2.0.0 relayed 250 3" },
+	{ .label = "TLS, no sessions are kept", .repeat = 2,
+	  .options = { "smtp_tls_security_level=may",
+	    "smtp_tls_session_cache_timeout=0s" },
+	  .script = ENCRYPTED("S", "1") ENCRYPTED("S", "2"),
+	  .results = "10 sent 2.0.0 relayed 250 1\n"
+	    "10 sent 2.0.0 relayed 250 2" },
 	{ .label = "TLS fails, goes on in clear",
 	  .options = { "smtp_tls_security_level=may" },
 	  .script = HELLO "<STARTTLS\n>220 go\nG\nX\n" HELLO "<MAIL\n<RCPT\n"

@@ -11,7 +11,8 @@ noinst_LIBRARIES += %D%/libnet.a
 	%D%/stream_tls.c \
 	%D%/tls.c \
 	%D%/tls.h \
-	%D%/tls_int.h
+	%D%/tls_int.h \
+	%D%/tls_sessions.c
 
 check_PROGRAMS += %D%/stream_test
 %C%_stream_test_SOURCES = %D%/stream_test.c

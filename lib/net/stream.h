@@ -112,6 +112,10 @@ bool	 stream_is_tls(const struct stream *s);
 /* NULL without TLS. */
 const struct tls_info	*stream_tls_info(const struct stream *s);
 
+/* Did we offer to take up a session?  After a failure: without that it may go
+ * better, and the next handshake with this server will be without. */
+bool	 stream_tls_offered(const struct stream *s);
+
 /* 32 bytes of RFC 9266 tls-exporter channel binding. False without TLS 1.3 or
  * TLS 1.2 with extended master secret. */
 bool	 stream_tls_exporter(const struct stream *s, unsigned char out[32]);

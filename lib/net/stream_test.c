@@ -179,22 +179,40 @@ end_clear(struct end *e)
 	buf_clear(&e->got);
 }
 
-static void
-tcp_pair(int fds[2])
+static int
+tcp_listener(void)
 {
 	struct sock_addr	a;
 	struct error		err;
-	struct pollfd		p = { .events = POLLIN };
+	int			fd;
 
 	ck_assert_int_eq(sock_parse("127.0.0.1", 0, &a, &err), 0);
-	p.fd = sock_listen(&a, 8, &err);
-	ck_assert_int_ge(p.fd, 0);
+	fd = sock_listen(&a, 8, &err);
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+static void
+tcp_pair_at(int listener, int fds[2])
+{
+	struct sock_addr	a;
+	struct error		err;
+	struct pollfd		p = { .fd = listener, .events = POLLIN };
+
 	ck_assert_int_eq(sock_local(p.fd, &a), 0);
 	ck_assert_int_eq(sock_connect(&a, NULL, &fds[0], &err), 0);
 	ck_assert_int_eq(poll(&p, 1, 60000), 1);
 	fds[1] = sock_accept(p.fd, NULL);
 	ck_assert_int_ge(fds[1], 0);
-	close(p.fd);
+}
+
+static void
+tcp_pair(int fds[2])
+{
+	int	listener = tcp_listener();
+
+	tcp_pair_at(listener, fds);
+	close(listener);
 }
 
 /* A fresh pair each: [0] and [1]. */
@@ -713,6 +731,77 @@ static const struct {
 	{ "TLSv1.1", ">=TLSv1.2", true, NULL },
 };
 
+/* A connection to the listener, up to some words behind the handshake.  Was
+ * the session one of before? */
+static bool
+resumes(int listener, struct tls_ctx *sc, struct tls_ctx *cc,
+    enum tls_level level, const char *host)
+{
+	struct end	e[2];
+	int		fds[2];
+	bool		result;
+
+	tcp_pair_at(listener, fds);
+	end_init(&e[0], fds[0], 1000, 1000);
+	end_init(&e[1], fds[1], 1000, 1000);
+	ck_assert_int_eq(stream_tls_accept(e[1].s, sc), 0);
+	ck_assert_int_eq(stream_tls_connect(e[0].s, cc, level, host), 0);
+	UNTIL(e[0].secured == 1 && e[1].secured == 1);
+	say(&e[1], "hello");
+	UNTIL(buf_len(&e[0].got) == 5);
+	ck_assert(stream_tls_info(e[0].s)->peer_cert);
+	result = stream_tls_info(e[0].s)->resumed;
+	ck_assert(result == stream_tls_info(e[1].s)->resumed);
+	ck_assert(!result || stream_tls_offered(e[0].s));
+	end_clear(&e[0]);
+	end_clear(&e[1]);
+	return result;
+}
+
+static void
+check_sessions(const char *protocols)
+{
+	static const char	mx[] = "mx.example.com";
+	int			here = tcp_listener(), there = tcp_listener();
+	struct tls_server_conf	s = { .chain_file = pem, .session_id = "x",
+				    .protocols = protocols, .tickets = 1 };
+	struct tls_client_conf	c = { .ca_file = pem,
+				    .session_life = SECS(3600) };
+	struct error		err;
+	struct tls_ctx		*sc, *cc, *other;
+
+	write_cert();
+	sc = tls_server_new(&s, &err);
+	cc = tls_client_new(&c, &err);
+	other = client_ctx(pem, NULL, false);
+	ck_assert(!resumes(here, sc, cc, TLS_ENCRYPT, mx));
+	ck_assert(resumes(here, sc, cc, TLS_ENCRYPT, mx));
+	ck_assert(resumes(here, sc, cc, TLS_ENCRYPT, mx));
+	ck_assert(!resumes(here, sc, cc, TLS_VERIFY, mx));
+	ck_assert(resumes(here, sc, cc, TLS_VERIFY, mx));
+	ck_assert(!resumes(here, sc, cc, TLS_ENCRYPT, "mx2.example.com"));
+	ck_assert(!resumes(there, sc, cc, TLS_ENCRYPT, mx));
+	ck_assert(!resumes(here, sc, other, TLS_ENCRYPT, mx));
+	ck_assert(!resumes(here, sc, other, TLS_ENCRYPT, mx));
+	tls_ctx_free(&other);
+	tls_ctx_free(&sc);
+	/* The server has forgotten it. */
+	sc = tls_server_new(&s, &err);
+	ck_assert(!resumes(here, sc, cc, TLS_ENCRYPT, mx));
+	ck_assert(resumes(here, sc, cc, TLS_ENCRYPT, mx));
+	tls_ctx_free(&sc);
+	tls_ctx_free(&cc);
+	close(here);
+	close(there);
+}
+
+START_TEST(tls_sessions_stand_for_the_same_checks)
+{
+	check_sessions("TLSv1.3");
+	check_sessions("TLSv1.2");
+}
+END_TEST
+
 START_TEST(tls_versions)
 {
 	for (size_t i = 0; i < COUNT(versions); i++) {
@@ -912,6 +1001,7 @@ main(void)
 	tcase_add_test(t, files);
 	tcase_add_test(t, tls_tells_what_it_is);
 	tcase_add_test(t, tls_levels);
+	tcase_add_test(t, tls_sessions_stand_for_the_same_checks);
 	tcase_add_test(t, tls_versions);
 	tcase_add_test(t, no_injection);
 	tcase_add_test(t, no_cleartext_after_tls);

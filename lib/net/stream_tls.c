@@ -100,6 +100,7 @@ stream_handshake(struct stream *s)
 	}
 	tls_why(s->ssl, SSL_is_server(s->ssl) ? "SSL_accept error" :
 	    "SSL_connect error", why, sizeof(why));
+	tls_session_failed(s->ssl);
 	s->dead = true;
 	stream_set_ended(s, STREAM_ERROR, why);
 }
@@ -164,6 +165,12 @@ const struct tls_info *
 stream_tls_info(const struct stream *s)
 {
 	return s->info;
+}
+
+bool
+stream_tls_offered(const struct stream *s)
+{
+	return s->ssl != NULL && tls_session_offered(s->ssl);
 }
 
 bool

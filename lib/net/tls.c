@@ -247,6 +247,7 @@ struct tls_ctx *
 tls_client_new(const struct tls_client_conf *c, struct error *err)
 {
 	SSL_CTX		*ssl;
+	struct tls_ctx	*ctx;
 	const char	*file = c->ca_file, *path = c->ca_path;
 
 	ssl = new_ctx(TLS_client_method(), c->protocols, c->ciphers,
@@ -264,7 +265,10 @@ tls_client_new(const struct tls_client_conf *c, struct error *err)
 		SSL_CTX_free(ssl);
 		return NULL;
 	}
-	return wrap(ssl);
+	ctx = wrap(ssl);
+	if (c->session_life > 0)
+		ctx->sessions = tls_sessions_new(ssl, c->session_life);
+	return ctx;
 }
 
 struct tls_ctx *
@@ -283,6 +287,7 @@ tls_ctx_free(struct tls_ctx **cp)
 	if (c == NULL || --c->refs > 0)
 		return;
 	SSL_CTX_free(c->ssl);
+	tls_sessions_free(&c->sessions);
 	mem_free(&c);
 }
 
@@ -342,8 +347,11 @@ tls_begin_connect(struct tls_ctx *c, int fd, enum tls_level level,
 		    SSL_set1_host(ssl, host) == 1;
 	} else
 		ok = level != TLS_VERIFY;
-	if (ok)
+	if (ok) {
+		if (c->sessions != NULL)
+			tls_sessions_use(c->sessions, ssl, level, host);
 		return ssl;
+	}
 	ERR_clear_error();
 	SSL_free(ssl);
 	return NULL;
@@ -378,6 +386,7 @@ tls_describe(SSL *ssl)
 	d->info.protocol = SSL_get_version(ssl);
 	d->info.cipher = SSL_get_cipher_name(ssl);
 	d->info.bits_used = SSL_get_cipher_bits(ssl, &d->info.bits_max);
+	d->info.resumed = SSL_session_reused(ssl) == 1;
 	d->info.peer_cert = cert != NULL;
 	d->info.verified = cert != NULL &&
 	    SSL_get_verify_result(ssl) == X509_V_OK;

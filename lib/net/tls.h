@@ -10,6 +10,7 @@
 #include "base/attr.h"
 #include "base/error.h"
 #include "base/slice.h"
+#include "base/times.h"
 
 struct tls_ctx;
 
@@ -36,6 +37,8 @@ struct tls_client_conf {
 	const char	*ca_file, *ca_path;	/* NULL: none */
 	const char	*protocols, *ciphers;
 	bool		 opportunistic;	/* security level 0 (old peers) */
+	usec_t		 session_life;	/* how long a session may be taken up
+					 * again; 0: never */
 };
 
 struct tls_ctx	*tls_client_new(const struct tls_client_conf *c,
@@ -49,6 +52,7 @@ struct tls_info {
 	const char	*protocol;	/* "TLSv1.3" */
 	const char	*cipher;
 	int		 bits_used, bits_max;
+	bool		 resumed;	/* a session of before */
 	bool		 peer_cert;	/* the peer sent one */
 	bool		 verified;	/* chain and name are right */
 	const char	*peer_name;	/* common name or "" */
