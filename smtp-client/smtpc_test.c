@@ -140,7 +140,7 @@ get_chunk(struct server *s, const char *content)
 {
 	struct buf	 b;
 	struct slice	 line;
-	uint64_t	 n;
+	uint64_t	 n = 0;
 	char		*to;
 	ssize_t		 did;
 
