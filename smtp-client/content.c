@@ -315,10 +315,13 @@ send_long(struct conn *c)
 	content_drained(c);
 }
 
+/* A server that takes a byte now and then makes progress all the time: there is
+ * a limit in all, too. */
 void
 content_send(struct conn *c)
 {
-	const char	*why;
+	const struct smtpc_conf	*f = c->p->conf;
+	const char		*why;
 
 	if (c->tx.converted == NULL &&
 	    c->job->m.content_size <= CONTENT_SHORT) {
@@ -331,8 +334,9 @@ content_send(struct conn *c)
 		return;
 	}
 	c->state = CONN_CONTENT;
-	stream_deadline(c->stream, 0);
-	stream_timeout(c->stream, c->p->conf->data_xfer_timeout);
+	conn_expect(c, f->data_xfer_timeout + SECS((int64_t)
+	    c->job->m.content_size / f->min_data_rate));
+	stream_timeout(c->stream, f->data_xfer_timeout);
 	if (c->tx.converted != NULL)
 		send_converted(c);
 	else

@@ -34,6 +34,9 @@ const struct param smtpc_params[] = {
 	    3600, "How long an unused connection is kept for more mail."),
 	P_TIME(C, reuse_time, "smtp_connection_reuse_time_limit", "300s", 's',
 	    1, 36000, "How long a connection may be used in all."),
+	P_INT(C, min_data_rate, "smtp_min_data_rate", "500", 1, INT64_MAX,
+	    "Bytes per second that a server must take of content; "
+	    "smtp_data_xfer_timeout comes on top."),
 	P_INT(C, address_limit, "smtp_mx_address_limit", "5", 1, 1000,
 	    "Addresses of one destination that are tried in one delivery."),
 	P_INT(C, session_limit, "smtp_mx_session_limit", "2", 1, 1000,

@@ -38,7 +38,8 @@ struct smtpc_conf {
 	usec_t		 mail_timeout, rcpt_timeout, data_init_timeout;
 	usec_t		 data_xfer_timeout, data_done_timeout, quit_timeout;
 	usec_t		 rset_timeout, cache_time, reuse_time, tls_session_time;
-	int64_t		 address_limit, session_limit, tls_loglevel;
+	int64_t		 min_data_rate, address_limit, session_limit,
+			 tls_loglevel;
 	int		 tls_level, address_preference;
 	bool		 skip_5xx, randomize, cache_on_demand, sasl_enable;
 	bool		 always_ehlo, no_conversion;

@@ -7,6 +7,9 @@
  *	D	content comes, up to the dot; it must be what was sent
  *	B	the same with BDAT
  *	d	content comes; some of it is read, no more
+ *	z	content comes and is read slowly, until the client goes
+ *	w	send blanks, one now and then, until the client goes
+ *	W	send a line that does not end, and the client goes
  *	S	a TLS handshake succeeds, of a new session
  *	T	one succeeds that takes up the session of before
  *	G	garbage instead of a TLS handshake
@@ -218,7 +221,7 @@ put_lines(struct server *s, const char *text)
 	struct slice	rest = slice_str(text), line;
 	struct buf	b;
 
-	buf_init(&b, 4096);
+	buf_init(&b, 8192);
 	while (slice_cut(&rest, '|', &line))
 		buf_addf(&b, "%.*s\r\n", SLICE_ARG(line));
 	buf_addf(&b, "%.*s\r\n", SLICE_ARG(rest));
@@ -264,6 +267,19 @@ step(struct server *s, const char *line, const char *content)
 	case 'I':
 		put(s, "220 go\r\n250-mx\r\n250 AUTH\r\n", 26);
 		break;
+	case 'z':
+		while (get(s, junk, sizeof(junk)) > 0)
+			usleep(8000);
+		break;
+	case 'w':
+		while (write(s->fd, " ", 1) == 1)
+			usleep(50000);
+		break;
+	case 'W':
+		memset(junk, '2', sizeof(junk));
+		put(s, junk, sizeof(junk));
+		expect_close(s);
+		break;
 	case 'G':
 		if (get(s, junk, 1) != 1)
 			die("ClientHello", "missing");
@@ -286,7 +302,7 @@ start_server(const char *script, const char *content)
 {
 	struct server	s = { .fd = -1 };
 	struct slice	rest = slice_str(script), line;
-	char		text[1024];
+	char		text[4096];
 	pid_t		pid = fork();
 
 	if (pid != 0)
@@ -652,6 +668,9 @@ teardown(void)
 	"<RCPT\n>250 ok\n<DATA\n>354 go\nD\n>250 ok\n" BYE
 #define SAID(text, command) \
 	"host " HOST1 " said: " text " (in reply to " command " command)"
+#define LINES4	"250-x|250-x|250-x|250-x|"
+#define LINES16	LINES4 LINES4 LINES4 LINES4
+#define LINES64	LINES16 LINES16 LINES16 LINES16
 #define ENCRYPTED(shake, n) \
 	HELLO "<STARTTLS\n>220 go\n" shake "\n<EHLO client.example\n" \
 	">250 mx\n<MAIL\n>250 ok\n<RCPT\n>250 ok\n<DATA\n>354 go\nD\n" \
@@ -1095,6 +1114,48 @@ static const struct scenario	scenarios[] = {
 	  .results = "10 sent 2.0.0 250 1\n10 deferred 4.4.2 conversation "
 	    "with " HOST1 " timed out while sending end of data -- message "
 	    "may be sent more than once" },
+	{ .label = "drops at the greeting", .script = "A1\nw\n",
+	  .options = { "smtp_helo_timeout=1s" },
+	  .results = "10 deferred 4.4.2 conversation with " HOST1 " timed out "
+	    "while receiving the initial server greeting\nsite failed" },
+	{ .label = "drops at RCPT", .script = HELLO "<MAIL\n<RCPT\n<DATA\n"
+	    ">250 ok\nw\n", .options = { "smtp_rcpt_timeout=1s" },
+	  .results = "10 deferred 4.4.2 conversation with " HOST1 " timed out "
+	    "while sending RCPT TO" },
+	{ .label = "a line without end", .script = "A1\nW\n",
+	  .results = LOST("receiving the initial server greeting")
+	    "\nsite failed" },
+	{ .label = "a reply without end",
+	  .script = "A1\n>220 mx\n<EHLO\n>" LINES64 LINES64 LINES64 LINES64
+	    "250-x\n.\n",
+	  .results = LOST("performing the EHLO handshake") "\nsite failed" },
+	{ .label = "content is taken slowly", .content = "HUGE",
+	  .options = { "smtp_data_xfer_timeout=3s",
+	    "smtp_min_data_rate=1000000000" },
+	  .script = HELLO "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\n>354 go\n"
+	    "z\n",
+	  .results = "10 deferred 4.4.2 conversation with " HOST1 " timed out "
+	    "while sending message body" },
+	{ .label = "421 behind the content, and on it goes", .repeat = 2,
+	  .options = { "smtp_connection_cache_on_demand=yes" }, .kept = true,
+	  .script = HELLO "<MAIL\n<RCPT\n<DATA\n>250 ok\n>250 ok\n>354 go\n"
+	    "D\n>421 4.3.2 later\n.\n"
+	    HELLO "<MAIL\n<RCPT\n<DATA\n>250 ok\n>250 ok\n>354 go\n"
+	    "D\n>250 2\n" BYE,
+	  .results = "10 deferred 4.3.2 " SAID("421 4.3.2 later",
+	    "end of DATA") "\n10 sent 2.0.0 250 2" },
+	{ .label = "answers out of order: 354 to MAIL",
+	  .script = HELLO "<MAIL\n<RCPT\n<DATA\n>354 go\n>250 ok\n"
+	    ">250 ok\n<RSET\n>250 ok\n" BYE,
+	  .results = "10 deferred 4.5.0 " SAID("354 go", "MAIL FROM") },
+	{ .label = "answers out of order: 354 to RCPT, 250 to DATA",
+	  .script = HELLO "<MAIL\n<RCPT\n<DATA\n>250 ok\n>354 go\n"
+	    ">250 ok\n<RSET\n>250 ok\n" BYE,
+	  .results = "10 deferred 4.5.0 " SAID("354 go", "RCPT TO") },
+	{ .label = "250 to DATA",
+	  .script = HELLO "<MAIL\n<RCPT\n<DATA\n>250 ok\n>250 ok\n"
+	    ">250 ok\n<RSET\n>250 ok\n" BYE,
+	  .results = "10 deferred 4.5.0 " SAID("250 ok", "DATA") },
 	{ .label = "an answer too many", .repeat = 2, .kept = true,
 	  .options = { "smtp_connection_cache_on_demand=yes" },
 	  .script = HELLO "<MAIL\n<RCPT\n<DATA\n>250 ok\n>250 ok\n>354 go\n"

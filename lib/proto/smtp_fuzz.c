@@ -7,10 +7,12 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/ascii.h"
 #include "base/panic.h"
 #include "proto/smtp_cmd.h"
 #include "proto/smtp_data.h"
 #include "proto/smtp_line.h"
+#include "proto/smtp_reply.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
@@ -35,6 +37,32 @@ one_line(struct slice line, struct arena *a)
 	(void)!smtp_cmd_helo(arg, a);
 }
 
+static void
+printable(const char *s)
+{
+	for (; *s != '\0'; s++)
+		ASSERT(!ascii_is_cntrl((unsigned char)*s));
+}
+
+/* What a server says goes to the log and into notices. */
+static void
+replies(struct slice in, struct arena *a)
+{
+	struct smtp_reply	 r;
+	const char		*why;
+	size_t			 before = in.len;
+
+	while (smtp_reply_take(&in, a, &r, &why) == SMTP_REPLY_DONE) {
+		ASSERT(in.len < before && r.code >= 200 && r.code <= 599);
+		ASSERT(r.dsn[0] - '0' == r.code / 100);
+		ASSERT(r.nlines > 0 && r.nlines <= SMTP_REPLY_LINES_MAX);
+		printable(r.text);
+		for (size_t i = 0; i < r.nlines; i++)
+			printable(r.lines[i]);
+		before = in.len;
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
@@ -54,6 +82,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	in = slice_of(p, n);
 	while (smtp_data_take(&d, &in, &line) == SMTP_DATA_PIECE)
 		ASSERT(line.len > 0);
+	replies(slice_of(p, n), a);
 	arena_free(&a);
 	return 0;
 }
@@ -63,6 +92,8 @@ static const char *const seeds[] = {
 	("RCPT TO:<\xc3\xa9@[IPv6:::1]> NOTIFY=SUCCESS,DELAY "
 	    "ORCPT=rfc822;a+40b\r\n"),
 	"BDAT 99 LAST\r\na\r\n..\r\n.\r\nNOOP\r\n",
+	("250-mx.example\r\n250-SIZE 10\n250 2.1.0 ok\r\n"
+	    "550-5.1.1 no\r\n550 5.1.1 such user\r\n"),
 };
 
 int
