@@ -45,6 +45,11 @@ answer(struct ipc_request req, enum auth_found found,
 		a.mailbox = acc->mailbox;
 		a.quota_bytes = acc->quota_bytes;
 		a.disabled = acc->disabled;
+		a.source = acc->source;
+		a.source_dev = acc->source_stamp.dev;
+		a.source_ino = acc->source_stamp.ino;
+		a.source_size = acc->source_stamp.size;
+		a.source_mtime_ns = acc->source_stamp.mtime_ns;
 	}
 	ipc_reply(req, &auth_account_desc, &a);
 }

@@ -5,6 +5,8 @@ daemon_PROGRAMS += %D%/local-delivery
 	%D%/alias.h \
 	%D%/command.c \
 	%D%/environment.c \
+	%D%/known.c \
+	%D%/known.h \
 	%D%/local.c \
 	%D%/locald.h \
 	%D%/macro.c \
@@ -27,3 +29,8 @@ check_PROGRAMS += %D%/parse_test
 	%D%/verdict.c
 %C%_parse_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_parse_test_LDADD = $(LIBS_BASE) $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/known_test
+%C%_known_test_SOURCES = %D%/known_test.c %D%/known.c
+%C%_known_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_known_test_LDADD = $(LIBS_SYS) $(LIBS_BASE) $(EVENT_LIBS) $(CHECK_LIBS)

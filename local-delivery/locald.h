@@ -16,6 +16,7 @@
 #include "daemon/daemon.h"
 #include "daemon/userproc.h"
 #include "ipc/deliver_msg.h"
+#include "local-delivery/known.h"
 #include "local-delivery/verdict.h"
 #include "local-delivery/work_msg.h"
 #include "map/map.h"
@@ -59,6 +60,7 @@ struct locald {
 	enum locald_mode mode;
 	struct userproc	*workers;
 	struct ipc_client	*auth, *pickup;
+	struct known	*known;		/* what auth said */
 	struct route	*route;
 	struct alias_map	*aliases;
 	size_t		 naliases;
@@ -86,6 +88,7 @@ struct delivery {
 	const char	*domain;
 	struct verdict	 verdict;
 	bool		 done;
+	const char	*asked;		/* virtual.c: of authd */
 
 	/* local.c: what is still to be done, and where we are */
 	struct list	 todo;

@@ -5,6 +5,8 @@
 
 #define FILTER	"1234567890!@%-_=+:,./abcdefghijklmnopqrstuvwxyz" \
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define KNOWN_MAX	10000
+#define KNOWN_TIME	SECS(5)
 #define C	struct locald_conf
 
 static const struct param locald_params[] = {
@@ -90,6 +92,7 @@ start(struct daemon *d, struct error *err)
 	ld->workers = userproc_new(d, ld->mode == MODE_VIRTUAL ?
 	    &worker_desc_virtual : &worker_desc, ld);
 	ld->auth = ipc_client_new(daemon_loop(d), "private/auth");
+	ld->known = known_new(KNOWN_MAX, KNOWN_TIME);
 	ld->pickup = ipc_client_new(daemon_loop(d), "public/pickup");
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include "base/ascii.h"
 #include "ipc/auth_msg.h"
 #include "local-delivery/locald.h"
+#include "sys/clock.h"
 
 #define AUTH_TIMEOUT	SECS(60)
 
@@ -149,7 +150,7 @@ on_account(struct delivery *dl, const struct auth_account *acc,
 		    "account look-up failed: %s",
 		    acc == NULL ? why : "temporary failure"));
 	else if (acc->found == ACCOUNT_FOUND)
-		deliver(dl, acc->uid, acc->gid,
+		deliver(dl, acc->uid, acc->gid, acc->mailbox == NULL ? "" :
 		    arena_strdup(a, acc->mailbox), acc->quota_bytes);
 	else if (!last && dl->ext.p != NULL)
 		ask_without_ext(dl);
@@ -160,24 +161,39 @@ on_account(struct delivery *dl, const struct auth_account *acc,
 static void
 on_full(void *arg, void *reply, const char *why)
 {
-	on_account(arg, reply, why, false);
+	struct delivery	*dl = arg;
+
+	if (reply != NULL)
+		known_put(dl->job->ld->known, dl->asked, reply, clock_mono());
+	on_account(dl, reply, why, false);
 }
 
 static void
 on_noext(void *arg, void *reply, const char *why)
 {
-	on_account(arg, reply, why, true);
+	struct delivery	*dl = arg;
+
+	if (reply != NULL)
+		known_put(dl->job->ld->known, dl->asked, reply, clock_mono());
+	on_account(dl, reply, why, true);
 }
 
 static void
 ask(struct delivery *dl, char *address, ipc_done *done)
 {
-	struct auth_lookup	 m = { .user = address };
+	struct locald			*ld = dl->job->ld;
+	struct auth_lookup		 m = { .user = address };
+	const struct auth_account	*acc;
 
 	for (char *p = address; *p != '\0'; p++)
 		*p = (char)ascii_lower((unsigned char)*p);
-	(void)ipc_client_call(dl->job->ld->auth, &auth_lookup_desc, &m,
-	    &auth_account_desc, AUTH_TIMEOUT, done, dl);
+	dl->asked = address;
+	acc = known_find(ld->known, address, clock_mono());
+	if (acc != NULL)
+		on_account(dl, acc, NULL, true);
+	else
+		(void)ipc_client_call(ld->auth, &auth_lookup_desc, &m,
+		    &auth_account_desc, AUTH_TIMEOUT, done, dl);
 }
 
 static void

@@ -151,3 +151,17 @@ def test_virtual_alias_domain(s):
         equal(parse(raw)["X-Original-To"], "both@alias.test",
               "X-Original-To")
     wait_for("log", lambda: "orig_to=<both@alias.test>" in i.log_text(), 10)
+
+
+def test_changed_account_counts_at_once(s):
+    """What virtual(8) remembers of an account goes with the database."""
+    i = s.posthouse()
+    alice = i.accounts[0]["user"]
+    send(i, "x@elsewhere.test", alice)
+    wait_inbox(i, alice, 1)
+    for n in range(3):
+        path = os.path.join(i.mail, "moved%d" % n, "Maildir")
+        i.posthouse("user", "modify", alice, "--mailbox", path)
+        send(i, "x@elsewhere.test", alice)
+        wait_maildir(path, 1)
+        equal(len(maildir(path)), 1, "messages in %s" % path)

@@ -12,10 +12,12 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/slice.h"
+#include "sys/stamp.h"
 
 #define ACCOUNT_HASHES	8
 #define ACCOUNT_NAME_MAX	320
 #define ACCOUNT_NO_QUOTA	UINT64_MAX
+
 
 struct account {
 	const char	*user;		/* "user@domain" or "user" */
@@ -28,6 +30,10 @@ struct account {
 	const char	*mailbox;	/* absolute; "" if unknown */
 	uint64_t	 quota_bytes;
 	bool		 disabled;	/* receives mail, may not log in */
+	/* The file that alone decided, as it was then: while it looks like
+	 * this, the answer holds.  NULL: there is no such file. */
+	const char	*source;
+	struct stamp	 source_stamp;
 };
 
 /* Lower case ASCII, default realm behind a name without "@" (may be NULL or

@@ -225,6 +225,9 @@ authdb_find(struct authdb *db, const char *user, struct arena *a,
 	for (size_t i = 0; i < db->count && r == AUTHDB_NONE; i++) {
 		*backend_out = kind_names[db->backends[i].kind];
 		r = find_in(db, &db->backends[i], user, a, out, err);
+		/* That the ones before did not know him counts as well. */
+		if (r == AUTHDB_FOUND && i > 0)
+			out->source = NULL;
 	}
 	/* getpwnam() inside is not safe in two threads: keep the lock. */
 	if (r == AUTHDB_FOUND)

@@ -159,9 +159,15 @@ START_TEST(passwd_file_and_order)
 	ck_assert_str_eq(where, "passwd-file");
 	ck_assert_uint_eq(acc.uid, 5);
 	ck_assert_str_eq(acc.mailbox, "/h/Maildir");
+	/* userdb was asked before: no single file decided. */
+	ck_assert(acc.source == NULL);
 	ck_assert_int_eq(authdb_find(db, "both@d", a, &acc, &where, &err),
 	    AUTHDB_FOUND);
 	ck_assert_str_eq(acc.hashes[0], "{PLAIN}db");
+	ck_assert(acc.source != NULL &&
+	    stamp_holds(&acc.source_stamp, acc.source));
+	add("more@d", "{PLAIN}db", "/m/more");
+	ck_assert(!stamp_holds(&acc.source_stamp, acc.source));
 	ck_assert_int_eq(authdb_find(db, "none@d", a, &acc, &where, &err),
 	    AUTHDB_NONE);
 	/* another content, noticed; then one that is broken: the old stays */

@@ -134,6 +134,9 @@ passwd_file_find(struct passwd_file *f, const char *user, struct arena *a,
 	line = hash_gets(f->lines, user);
 	if (line == NULL)
 		return AUTHDB_NONE;
-	return account_passwd_line(a, *line, out, err) == 1 ? AUTHDB_FOUND :
-	    AUTHDB_ERROR;
+	if (account_passwd_line(a, *line, out, err) != 1)
+		return AUTHDB_ERROR;
+	out->source = arena_strdup(a, f->path);
+	out->source_stamp = stamp_of(&f->seen);
+	return AUTHDB_FOUND;
 }

@@ -106,8 +106,11 @@ userdb_find(struct userdb *db, const char *user, struct arena *a,
 		return AUTHDB_NONE;
 	switch (map_get(db->map, slice_str(user), a, &record, err)) {
 	case MAP_FOUND:
-		return account_decode(a, user, record, out, err) < 0 ?
-		    AUTHDB_ERROR : AUTHDB_FOUND;
+		if (account_decode(a, user, record, out, err) < 0)
+			return AUTHDB_ERROR;
+		out->source = arena_strdup(a, db->file);
+		out->source_stamp = stamp_of(&db->seen);
+		return AUTHDB_FOUND;
 	case MAP_NONE:
 		return AUTHDB_NONE;
 	case MAP_ERROR:

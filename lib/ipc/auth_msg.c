@@ -63,6 +63,11 @@ static const struct ipc_field account_fields[] = {
 	IPC_F_OSTR(struct auth_account, mailbox, 4096),
 	IPC_F_U64(struct auth_account, quota_bytes),
 	IPC_F_BOOL(struct auth_account, disabled),
+	IPC_F_OSTR(struct auth_account, source, 4096),
+	IPC_F_U64(struct auth_account, source_dev),
+	IPC_F_U64(struct auth_account, source_ino),
+	IPC_F_U64(struct auth_account, source_size),
+	IPC_F_I64(struct auth_account, source_mtime_ns),
 };
 const struct ipc_desc auth_account_desc =
     IPC_DESC("auth-account", struct auth_account, account_fields);

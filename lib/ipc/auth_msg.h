@@ -68,6 +68,11 @@ struct auth_account {
 	const char	*mailbox;	/* Maildir path, absolute */
 	uint64_t	 quota_bytes;	/* UINT64_MAX: none */
 	bool		 disabled;	/* may receive, not log in */
+	/* The answer holds while this file looks like this (sys/stamp.h);
+	 * NULL: do not remember it. */
+	const char	*source;
+	uint64_t	 source_dev, source_ino, source_size;
+	int64_t		 source_mtime_ns;
 };
 
 /* Mechanisms on offer. */

@@ -5,6 +5,8 @@ noinst_LIBRARIES += %D%/libsys.a
 	%D%/clock.h \
 	%D%/file.c \
 	%D%/file.h \
+	%D%/stamp.c \
+	%D%/stamp.h \
 	%D%/log.c \
 	%D%/log.h \
 	%D%/loop.c \
