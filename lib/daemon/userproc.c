@@ -73,6 +73,7 @@ struct worker {
 	const struct userproc_desc	*desc;
 	void		*arg;
 	bool		 parent_gone, drain_told, stop_told;
+	bool		 telling;	/* the parent hears of sessions soon */
 };
 
 struct call {
@@ -308,15 +309,30 @@ worker_control(void *arg, int what)
 	worker_drain(d, c == 'S');
 }
 
+static void
+tell_sessions(void *arg)
+{
+	struct daemon	*d = arg;
+	struct worker	*w = d->worker;
+
+	w->telling = false;
+	if (w->sessions == d->sessions)
+		return;
+	w->sessions = d->sessions;
+	(void)!send(w->control, &w->sessions, sizeof(w->sessions),
+	    MSG_NOSIGNAL);
+}
+
+/* Once per turn of the loop: what begins and ends in one is nobody's
+ * concern. */
 void
 userproc_idle(struct daemon *d)
 {
 	struct worker	*w = d->worker;
 
-	if (w->sessions != d->sessions) {
-		w->sessions = d->sessions;
-		(void)!send(w->control, &w->sessions, sizeof(w->sessions),
-		    MSG_NOSIGNAL);
+	if (w->sessions != d->sessions && !w->telling) {
+		w->telling = true;
+		loop_defer(d->loop, tell_sessions, d);
 	}
 	if (w->parent_gone && d->sessions == 0)
 		daemon_exit(d);
