@@ -188,8 +188,6 @@ on_committed(void *arg, const struct intake_result *r)
 	}
 	intake_service_log(r);
 	log_info("%s: %s: %s", j->id, l->log_name, r->queue_id);
-	if (!r->held && !r->discarded)
-		intake_service_announce(j->b->qmgr, r->queue_id);
 	if (j->notice_id[0] == '\0')
 		memcpy(j->notice_id, r->queue_id, strlen(r->queue_id));
 	j->next++;
@@ -235,11 +233,7 @@ write_next(struct job *j)
 		mark(j);
 		return;
 	}
-	if (intake_begin(j->b->intake, j->b->queue, &origin, &m,
-	    &j->err) < 0) {
-		job_end(j, false, j->err.text);
-		return;
-	}
+	intake_begin(j->b->intake, j->b->queue, &origin, &m);
 	if (!write_letter(j, &j->letters[j->next], m)) {
 		intake_abort(&m);
 		job_end(j, false, "cannot write the notification");
@@ -365,7 +359,7 @@ job_begin(void *daemon, struct ipc_request req, void *msg)
 	j->b = daemon_state(daemon);
 	j->req = req;
 	j->kind = (enum notice_kind)in->kind;
-	j->msg.fd = -1;
+	j->msg = QUEUE_MSG_NONE;
 	daemon_session_begin(daemon);
 	/* This one is still served; the next finds new tables. */
 	if (!daemon_draining(daemon) && (route_changed(j->b->route) ||

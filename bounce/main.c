@@ -51,10 +51,9 @@ static int
 start(struct daemon *d, struct error *err)
 {
 	struct bounce		*b = daemon_state(d);
-	struct queue_conf	 qc = { ".", b->common->queue_minfree };
 
 	b->qmgr = ipc_client_new(daemon_loop(d), "private/qmgr");
-	return queue_open(&qc, false, daemon_syncer(d), &b->queue, err);
+	return intake_service_queue(d, b->qmgr, false, &b->queue, err);
 }
 
 static const struct privs_path landlock[] = {

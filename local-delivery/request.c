@@ -148,7 +148,7 @@ job_end(struct job *j)
 	res.results.items = r;
 	res.results.count = j->n;
 	ipc_reply(j->from, &deliver_res_desc, &res);
-	close(j->req.content);
+	deliver_req_close(&j->req);
 	arena_free(&mem);
 	daemon_session_end(d);
 }

@@ -38,6 +38,7 @@ static const struct directory directories[] = {
 	{ "hold",	0700, OWNER_MAIL, GROUP_MAIL },
 	{ "corrupt",	0700, OWNER_MAIL, GROUP_MAIL },
 	{ "log",	0700, OWNER_MAIL, GROUP_MAIL },
+	{ "journal",	0700, OWNER_MAIL, GROUP_MAIL },
 };
 
 struct ids {

@@ -207,6 +207,7 @@ turned_down(struct drop *d, const struct intake_result *r)
 	    r->detail != NULL ? r->detail : "");
 	remove_file(d);
 	tell_qmgr(d->p, id);
+	count_message(d->p);
 }
 
 static void
@@ -219,7 +220,7 @@ on_committed(void *arg, const struct intake_result *r)
 		intake_service_log(r);
 		remove_file(d);
 		if (!r->held && !r->discarded)
-			tell_qmgr(d->p, r->queue_id);
+			count_message(d->p);
 	} else if (r->code >= 500)
 		turned_down(d, r);
 	else
@@ -238,8 +239,8 @@ write_piece(void *arg, struct slice piece)
 	return true;
 }
 
-static int
-begin_intake(struct drop *d, struct error *err)
+static void
+begin_intake(struct drop *d)
 {
 	struct intake_origin	 o = {
 		.lines = INTAKE_LF, .local = true,
@@ -247,8 +248,7 @@ begin_intake(struct drop *d, struct error *err)
 	};
 
 	o.userid = arena_printf(d->mem, "%u", (unsigned int)d->s.uid);
-	if (intake_begin(d->p->intake, d->p->queue, &o, &d->m, err) < 0)
-		return -1;
+	intake_begin(d->p->intake, d->p->queue, &o, &d->m);
 	intake_sender(d->m, d->s.sender, d->s.envid, d->s.ret, d->s.flags);
 	for (size_t i = 0; i < d->s.nrcpts; i++) {
 		struct queue_rcpt	r = {
@@ -257,7 +257,6 @@ begin_intake(struct drop *d, struct error *err)
 
 		intake_rcpt(d->m, &r);
 	}
-	return 0;
 }
 
 /* Is it a finished submission? */
@@ -327,8 +326,7 @@ drop_begin(struct pickup *p, const char *name)
 		return give_up(d, NULL, false);
 	if (read_envelope(d, &err) < 0)
 		return give_up(d, &err, err.sys == 0);
-	if (begin_intake(d, &err) < 0)
-		return give_up(d, &err, false);
+	begin_intake(d);
 	if (content_each(d->s.fd, d->s.content_at, write_piece, d, &err) < 0)
 		return give_up(d, &err, err.sys == 0);
 	daemon_session_begin(p->d);

@@ -40,7 +40,7 @@ on_committed(void *arg, const struct intake_result *r)
 	if (r->status == INTAKE_OK) {
 		intake_service_log(r);
 		if (!r->held && !r->discarded)
-			tell_qmgr(p, r->queue_id);
+			count_message(p);
 		answer(p, f->req, r->queue_id, NULL);
 	} else {
 		log_warn("%s: forwarding failed: %s%s%s", r->queue_id,
@@ -92,8 +92,7 @@ fill(struct pickup *p, const struct queue_forward *in, struct intake_msg **m,
 		return error_set(err, "no recipients");
 	if (in->offset > INT64_MAX || in->size > INT64_MAX - in->offset)
 		return error_set(err, "bad size");
-	if (intake_begin(p->intake, p->queue, &o, m, err) < 0)
-		return -1;
+	intake_begin(p->intake, p->queue, &o, m);
 	intake_sender(*m, in->sender, in->dsn_envid,
 	    (unsigned int)in->dsn_ret & 3, in->smtputf8 ? QUEUE_UTF8 : 0);
 	for (size_t i = 0; i < in->rcpts.count; i++) {

@@ -17,7 +17,14 @@ static const struct ipc_handler handlers[] = {
 void
 tell_qmgr(struct pickup *p, const char *id)
 {
-	intake_service_announce(p->qmgr, id);
+	struct queue_place	where = { .id = id };
+
+	intake_service_announce(p->qmgr, &where);
+}
+
+void
+count_message(struct pickup *p)
+{
 	daemon_count(p->d, COUNT_MESSAGES, 1);
 }
 
@@ -51,10 +58,9 @@ static int
 start(struct daemon *d, struct error *err)
 {
 	struct pickup		*p = daemon_state(d);
-	struct queue_conf	 qc = { ".", p->common->queue_minfree };
 
 	p->qmgr = ipc_client_new(daemon_loop(d), "private/qmgr");
-	if (queue_open(&qc, false, daemon_syncer(d), &p->queue, err) < 0 ||
+	if (intake_service_queue(d, p->qmgr, false, &p->queue, err) < 0 ||
 	    scan_open(p, err) < 0)
 		return -1;
 	scan_start(p);

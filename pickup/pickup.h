@@ -63,6 +63,7 @@ int	 refuse(struct pickup *p, const struct submission *s, const char *dsn,
 
 /* main.c: what follows a commit. */
 void	 tell_qmgr(struct pickup *p, const char *id);
+void	 count_message(struct pickup *p);
 
 /* content.c: the content records from at on, in pieces; write returns false to
  * stop.  -1: the file is not what its envelope promised, *err. */

@@ -105,8 +105,7 @@ refuse(struct pickup *p, const struct submission *s, const char *dsn,
 {
 	struct writer	w = { .err = err, .last = -1 };
 
-	if (queue_file_new(p->queue, &w.f, err) < 0)
-		return -1;
+	queue_file_new(p->queue, &w.f);
 	memcpy(id_out, queue_file_id(w.f), strlen(queue_file_id(w.f)) + 1);
 	if (content_each(s->fd, s->content_at, write_lines, &w, err) < 0 ||
 	    w.failed ||

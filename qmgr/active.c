@@ -5,21 +5,36 @@
 
 #include "base/mem.h"
 #include "base/panic.h"
+#include "queue/inflight.h"
 #include "sys/clock.h"
-#include "sys/file.h"
 #include "sys/log.h"
 #include "sys/loop.h"
 
 #define LOCKED_AGAIN	SECS(1)
 
+/* From here on another queue manager may take it. */
+void
+active_let_go(struct qmgr *q, struct active *a)
+{
+	if (a->let_go)
+		return;
+	a->let_go = true;
+	queue_msg_close(&a->file);
+	if (!a->inflight)
+		return;
+	/* Who comes next reads our notes. */
+	if (q->draining)
+		journal_flush(q->journal);
+	inflight_remove(q->inflight, a->m->id);
+}
+
 void
 active_release(struct qmgr *q, struct active *a)
 {
-	(void)q;
 	ASSERT(a->jobs == 0 && a->under_way == 0);
 	list_remove(&a->link);
 	a->m->act = NULL;
-	queue_msg_close(&a->file);
+	active_let_go(q, a);
 	arena_free(&a->mem);
 	mem_free(&a);
 }
@@ -172,6 +187,18 @@ active_wake(struct qmgr *q)
 /*
  * Into the active state.
  */
+static int
+set_aside(struct qmgr *q, struct msg *m, struct error *err)
+{
+	int	r;
+
+	if (m->rec == NULL)
+		return queue_move(q->queue, m->id, m->dir, QUEUE_CORRUPT, err);
+	r = journal_quarantine(q->queue, m->rec, err);
+	journal_settle(&m->rec);
+	return r;
+}
+
 static void
 unreadable(struct qmgr *q, struct msg *m, enum queue_read why,
     const struct error *err)
@@ -182,8 +209,7 @@ unreadable(struct qmgr *q, struct msg *m, enum queue_read why,
 	case QUEUE_BAD:
 		log_warn("%s: queue file is damaged: %s; saved in corrupt/",
 		    m->id, err->text);
-		if (queue_move(q->queue, m->id, m->dir, QUEUE_CORRUPT,
-		    &more) < 0)
+		if (set_aside(q, m, &more) < 0)
 			log_error("%s: %s", m->id, more.text);
 		msg_free(q, m);
 		break;
@@ -232,7 +258,7 @@ take_custody(struct qmgr *q, struct msg *m)
 {
 	struct error	err;
 
-	if (m->dir == QUEUE_CUR)
+	if (m->dir == QUEUE_CUR || m->rec != NULL)
 		return 0;
 	if (queue_move(q->queue, m->id, m->dir, QUEUE_CUR, &err) < 0) {
 		log_error("%s: %s", m->id, err.text);
@@ -242,63 +268,74 @@ take_custody(struct qmgr *q, struct msg *m)
 	return 0;
 }
 
-/* An earlier queue manager that ends, or an agent of one that was killed, may
- * still be at this message.  Who works on it holds a shared lock through the
- * read-only descriptor that agents are given: such a lock belongs to the open
- * file and lasts until the last of them has closed it.  Our own descriptor
- * only asks. */
+/* An earlier queue manager that ends, or agents of one that was killed, may
+ * still be at this message. */
 static bool
-lock_or_wait(struct qmgr *q, struct active *a)
+is_elsewhere(struct qmgr *q, struct msg *m)
+{
+	if (m->fresh || !inflight_elsewhere(q->inflight, m->id))
+		return false;
+	m->was_locked = true;
+	msg_wait_until(q, m, clock_wall() + LOCKED_AGAIN);
+	return true;
+}
+
+/* Whoever had it may have put it off. */
+static bool
+was_put_off(struct qmgr *q, struct active *a)
 {
 	struct msg	*m = a->m;
 	unsigned int	 attempts;
 	usec_t		 due, now = clock_wall();
+	bool		 was = m->was_locked;
 
-	if (file_lock(a->file.fd, true, false) < 0 ||
-	    file_unlock(a->file.fd) < 0 ||
-	    file_lock(a->file.content_fd, false, false) < 0) {
-		m->was_locked = true;
-		msg_wait_until(q, m, now + LOCKED_AGAIN);
-		return false;
-	}
-	/* Whoever had it may have put it off. */
-	if (m->was_locked && queue_msg_get_due(&a->file, &due, &attempts,
-	    NULL) == 0 && due > now &&
-	    due <= now + q->conf->maximal_backoff) {
-		m->attempts = attempts;
-		m->was_locked = false;
-		msg_wait_until(q, m, due);
-		return false;
-	}
 	m->was_locked = false;
+	if (!was || queue_msg_get_due(&a->file, &due, &attempts, NULL) < 0 ||
+	    due <= now || due > now + q->conf->maximal_backoff)
+		return false;
+	m->attempts = attempts;
+	msg_wait_until(q, m, due);
 	return true;
 }
 
-static void
-activate(struct qmgr *q, struct msg *m)
+static struct active *
+active_new(struct qmgr *q, struct msg *m)
 {
 	struct active	*a = mem_new(1, sizeof(*a));
-	struct error	 err = { .text = "" };
-	enum queue_read	 got;
 
 	a->q = q;
 	a->m = m;
 	a->mem = arena_new();
 	a->since = clock_wall();
-	a->file.fd = -1;
-	got = queue_msg_open(q->queue, m->dir, m->id, true, true, a->mem,
-	    &a->file, &err);
-	if (got == QUEUE_OK && !lock_or_wait(q, a)) {
-		queue_msg_close(&a->file);
-		arena_free(&a->mem);
-		mem_free(&a);
+	return a;
+}
+
+static void
+active_drop(struct active **a)
+{
+	queue_msg_close(&(*a)->file);
+	arena_free(&(*a)->mem);
+	mem_free(a);
+}
+
+static void
+activate(struct qmgr *q, struct msg *m)
+{
+	struct active	*a;
+	struct error	 err = { .text = "" };
+	enum queue_read	 got;
+
+	if (is_elsewhere(q, m) ||
+	    (m->rec != NULL && m->rec->old && !qmgr_journal_take(q, m)))
+		return;
+	a = active_new(q, m);
+	got = msg_open(q, m, true, a->mem, &a->file, &err);
+	if (got == QUEUE_OK && was_put_off(q, a)) {
+		active_drop(&a);
 		return;
 	}
 	if (got != QUEUE_OK || take_custody(q, m) < 0) {
-		if (got == QUEUE_OK)
-			queue_msg_close(&a->file);
-		arena_free(&a->mem);
-		mem_free(&a);
+		active_drop(&a);
 		unreadable(q, m, got == QUEUE_OK ? QUEUE_ERROR : got, &err);
 		return;
 	}
@@ -336,7 +373,7 @@ active_pump(struct qmgr *q)
 	struct msg		*m;
 	int			 n = 0;
 
-	if (q->draining)
+	if (q->draining || !q->leading)
 		return;
 	while (room(q) && n < 100 && (m = next_msg(q, n % 2 == 0)) != NULL) {
 		heap_del(&q->due, &m->due);

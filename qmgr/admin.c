@@ -30,6 +30,18 @@ is_trusted(const struct ipc_request *req)
 	return uid == 0 || uid == geteuid();
 }
 
+/* Before we lead, the start will find it. */
+static void
+new_mail(struct qmgr *q, const struct queue_new *m)
+{
+	if (!q->leading)
+		return;
+	if (m->segment != NULL)
+		qmgr_journal_told(q, m->segment, m->end);
+	else
+		scan_new_mail(q, m->queue_id);
+}
+
 /* Our own daemons run as us (or as root, when they act as others).  While we
  * end, the next queue manager is the one to be told. */
 static void
@@ -42,20 +54,21 @@ on_new(void *arg, struct ipc_request req, void *msg)
 	if (!is_trusted(&req))
 		log_warn("uid %ld tells of new mail: ignored",
 		    (long)ipc_peer_uid(req.from));
-	else if (!queue_id_ok(m->queue_id))
+	else if (m->segment == NULL && (m->queue_id == NULL ||
+	    !queue_id_ok(m->queue_id)))
 		log_warn("bad queue id from uid %ld",
 		    (long)ipc_peer_uid(req.from));
 	else if (!q->draining)
-		scan_new_mail(q, m->queue_id);
+		new_mail(q, m);
 	else if (ipc_client_send(q->successor, &queue_new_desc, m, &err) < 0)
-		log_debug("%s: %s", m->queue_id, err.text);
+		log_debug("new mail: %s", err.text);
 }
 
 /*
  * Flushing.
  */
 static bool
-for_site(struct qmgr *q, const struct msg *m, const char *site)
+for_site(struct qmgr *q, struct msg *m, const char *site)
 {
 	struct arena		*a;
 	struct queue_msg	 file;
@@ -64,8 +77,7 @@ for_site(struct qmgr *q, const struct msg *m, const char *site)
 	if (site == NULL)
 		return true;
 	a = arena_new();
-	if (queue_msg_open(q->queue, m->dir, m->id, false, false, a, &file,
-	    NULL) == QUEUE_OK) {
+	if (msg_open(q, m, false, a, &file, NULL) == QUEUE_OK) {
 		for (size_t i = 0; i < file.env.nrcpts && !found; i++) {
 			struct slice	addr =
 			    slice_str(file.env.rcpts[i].address);
@@ -171,7 +183,7 @@ fill_item(struct page *p, const struct msg *m, const struct queue_msg *file,
 }
 
 static void
-list_msg(struct page *p, const struct msg *m)
+list_msg(struct page *p, struct msg *m)
 {
 	struct queue_msg	file;
 
@@ -179,8 +191,7 @@ list_msg(struct page *p, const struct msg *m)
 		fill_item(p, m, &m->act->file, m->act->rcpts);
 		return;
 	}
-	if (queue_msg_open(p->q->queue, m->dir, m->id, false, false, p->mem,
-	    &file, NULL) != QUEUE_OK)
+	if (msg_open(p->q, m, false, p->mem, &file, NULL) != QUEUE_OK)
 		return;
 	fill_item(p, m, &file, NULL);
 	queue_msg_close(&file);
@@ -250,7 +261,9 @@ delete_msg(struct qmgr *q, struct msg *m)
 {
 	struct error	err;
 
-	if (queue_remove(q->queue, m->id, m->dir, &err) < 0) {
+	if (m->rec != NULL)
+		qmgr_journal_settle(q, m);
+	else if (queue_remove(q->queue, m->id, m->dir, &err) < 0) {
 		log_error("%s: %s", m->id, err.text);
 		return false;
 	}
@@ -264,7 +277,8 @@ hold_msg(struct qmgr *q, struct msg *m)
 {
 	struct error	err;
 
-	if (m->dir != QUEUE_HOLD &&
+	if (m->rec != NULL ? qmgr_journal_to_file(q, m, QUEUE_HOLD, &err) < 0 :
+	    m->dir != QUEUE_HOLD &&
 	    queue_move(q->queue, m->id, m->dir, QUEUE_HOLD, &err) < 0) {
 		log_error("%s: %s", m->id, err.text);
 		return false;

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/panic.h"
+#include "queue/inflight.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
@@ -51,9 +52,10 @@ fill_request(const struct job *j, struct arena *a, struct deliver_req *req)
 		.transport = j->dest->transport->name,
 		.nexthop = j->dest->nexthop,
 		.port = j->dest->port,
-		.content = act->file.content_fd,
-		.content_offset = act->file.content_offset,
+		.content = act->file.shared,
+		.content_offset = act->file.shared_offset,
 		.content_size = act->file.content_size,
+		.lock = act->q->inflight,
 		.eight_bit = e->flags & QUEUE_8BIT,
 		.smtputf8 = e->flags & QUEUE_UTF8,
 		.dot_lines = e->flags & QUEUE_DOTS,
@@ -220,12 +222,47 @@ on_delivered(void *arg, void *reply, const char *why)
 	deliver_pump(q, t);
 }
 
+/* -1: *err; it has not been handed out. */
+static int
+make_ready(struct qmgr *q, struct active *a, struct error *err)
+{
+	if (queue_msg_share(q->queue, a->m->dir, &a->file, err) < 0)
+		return -1;
+	if (!a->inflight && inflight_add(q->inflight, a->m->id) < 0)
+		return error_sys(err, "lock message");
+	a->inflight = true;
+	return 0;
+}
+
+/* The fault is ours and not the site's. */
+static void
+not_sent(struct qmgr *q, struct job *j, const char *why)
+{
+	struct active	*a = j->act;
+	struct rcpt	**rcpts = j->rcpts;
+	size_t		 n = j->n;
+
+	log_error("%s: %s", a->m->id, why);
+	a->crashed = true;
+	a->under_way++;
+	job_free(q, j);
+	a->under_way--;
+	settle_verdict(q, a, rcpts, n, "error", false, "4.3.0",
+	    arena_printf(a->mem, "queue error: %s", why));
+}
+
 static void
 send_job(struct transport *t, struct site *s, struct job *j)
 {
-	struct arena		*scratch = arena_new();
+	struct arena		*scratch;
 	struct deliver_req	 req;
+	struct error		 err;
 
+	if (make_ready(j->q, j->act, &err) < 0) {
+		not_sent(j->q, j, err.text);
+		return;
+	}
+	scratch = arena_new();
 	fill_request(j, scratch, &req);
 	t->under_way++;
 	s->under_way++;

@@ -15,6 +15,7 @@
 
 #define BATCH		SECS(1)
 #define BATCH_MAX	512
+#define JOURNAL_MAX	64
 
 struct durable {
 	struct qmgr		*q;
@@ -26,9 +27,9 @@ struct durable {
 
 struct batch {
 	struct qmgr	*q;
-	int		 fds[BATCH_MAX];
+	int		 fds[BATCH_MAX + JOURNAL_MAX];
 	size_t		 n;
-	bool		 removals;
+	bool		 removals, journal;
 	int		 failed;		/* errno of the first failure */
 };
 
@@ -65,6 +66,9 @@ send_batch(struct durable *d)
 	struct batch	*b = d->open;
 
 	d->open = NULL;
+	if (b != NULL && b->journal)
+		b->n += journal_dirty(d->q->journal, b->fds + b->n,
+		    JOURNAL_MAX);
 	if (b != NULL)
 		syncer_run(daemon_syncer(d->q->d), work, done, b);
 }
@@ -109,6 +113,10 @@ durable_marks(struct durable *d, struct active *a)
 	struct batch	*b = batch(d);
 	int		 fd;
 
+	if (a->file.rec != NULL) {
+		qmgr_journal_noted(d->q);
+		return;
+	}
 	/* One sync is enough for all sites of a message. */
 	if (a->marks_batch == d->batches)
 		return;
@@ -125,6 +133,12 @@ void
 durable_removal(struct durable *d)
 {
 	batch(d)->removals = true;
+}
+
+void
+durable_journal(struct durable *d)
+{
+	batch(d)->journal = true;
 }
 
 void

@@ -40,7 +40,8 @@ put_off(struct qmgr *q, struct active *a)
 	struct error	 err;
 
 	m->attempts++;
-	if (queue_msg_set_due(&a->file, clock_wall() + wait, m->attempts,
+	/* A file could not be made: the journal keeps it, due at a restart. */
+	if (a->file.rec == NULL && queue_msg_set_due(&a->file, clock_wall() + wait, m->attempts,
 	    &err) < 0)
 		log_error("%s: %s", m->id, err.text);
 	active_release(q, a);
@@ -54,13 +55,15 @@ remove_message(struct qmgr *q, struct active *a)
 	struct msg	*m = a->m;
 	struct error	 err;
 
-	if (queue_remove(q->queue, m->id, m->dir, &err) < 0) {
+	if (m->rec != NULL)
+		qmgr_journal_settle(q, m);
+	else if (queue_remove(q->queue, m->id, m->dir, &err) < 0) {
 		log_error("%s: %s", m->id, err.text);
 		put_off(q, a);
 		return;
-	}
+	} else
+		durable_removal(q->durable);
 	log_info("%s: removed", m->id);
-	durable_removal(q->durable);
 	active_release(q, a);
 	msg_free(q, m);
 	loop_timer_set(q->pump_timer, 0);
@@ -196,7 +199,7 @@ finish_if_idle(struct qmgr *q, struct active *a)
 	int	kind;
 	bool	plain;
 
-	if (a->file.fd < 0 || a->jobs > 0 || a->under_way > 0 || a->finishing ||
+	if (a->let_go || a->jobs > 0 || a->under_way > 0 || a->finishing ||
 	    a->next_route < a->file.env.nrcpts)
 		return;
 	if (a->m->wish != WISH_NONE && admin_grant(q, a->m))
@@ -208,9 +211,9 @@ finish_if_idle(struct qmgr *q, struct active *a)
 	}
 	plain = undone == 0 && a->m->attempts == 0 && !a->has_log;
 	kind = plain ? -1 : owed(q, a, undone);
-	if (kind >= 0)
+	if (kind >= 0 && a->file.rec == NULL)
 		notify(q, a, kind);
-	else if (undone == 0)
+	else if (undone == 0 && kind < 0)
 		remove_message(q, a);
 	else
 		put_off(q, a);

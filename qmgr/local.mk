@@ -8,6 +8,7 @@ daemon_PROGRAMS += %D%/qmgr
 	%D%/dest.c \
 	%D%/durable.c \
 	%D%/finish.c \
+	%D%/journal.c \
 	%D%/lookup.c \
 	%D%/main.c \
 	%D%/msg.c \

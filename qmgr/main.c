@@ -4,11 +4,14 @@
 #include <sys/resource.h>
 
 #include "base/mem.h"
+#include "queue/inflight.h"
+#include "sys/file.h"
 #include "sys/log.h"
 #include "sys/loop.h"
 #include "sys/syncer.h"
 
-#define TIDY	SECS(5)
+#define TIDY		SECS(5)
+#define LEAD_AGAIN	MSECS(10)
 #define CONF	struct qmgr_conf
 
 const struct param qmgr_params[] = {
@@ -107,9 +110,11 @@ on_tidy(void *arg)
 	struct qmgr	*q = arg;
 
 	dest_tidy(q);
+	if (q->leading && !q->draining)
+		qmgr_journal_tidy(q);
 	/* new/ is all but empty; what a daemon committed and died before it
 	 * could tell us is found here. */
-	if (!q->draining)
+	if (q->leading && !q->draining)
 		scan_again(q);
 	if (!q->draining && !daemon_draining(q->d) &&
 	    route_destinations_changed(q->route))
@@ -136,12 +141,42 @@ active_limit(const struct qmgr *q)
 	return n;
 }
 
+/* One queue manager at a time begins deliveries.  The one before us lets go
+ * when it hears that it is to end; what it still has under way is locked. */
+static int
+lead(struct qmgr *q, struct error *err)
+{
+	if (q->leader < 0)
+		q->leader = leader_open(q->queue, err);
+	if (q->leader < 0)
+		return -1;
+	if (file_lock(q->leader, true, false) < 0) {
+		loop_timer_set(q->scan_timer, LEAD_AGAIN);
+		return 0;
+	}
+	if (qmgr_journal_start(q, err) < 0)
+		return -1;
+	q->leading = true;
+	scan_start(q);
+	return 0;
+}
+
+static void
+on_lead(void *arg)
+{
+	struct qmgr	*q = arg;
+	struct error	 err;
+
+	if (!q->draining && lead(q, &err) < 0)
+		log_fatal("%s", err.text);
+}
+
 static int
 start(struct daemon *d, struct error *err)
 {
 	struct qmgr		*q = daemon_state(d);
 	struct queue_conf	 qc = {
-		".", daemon_common(d)->queue_minfree
+		.dir = ".", .minfree = daemon_common(d)->queue_minfree
 	};
 
 	q->loop = daemon_loop(d);
@@ -165,18 +200,21 @@ start(struct daemon *d, struct error *err)
 	q->pump_timer = loop_timer_new(q->loop, on_pump, q);
 	q->tidy_timer = loop_timer_new(q->loop, on_tidy, q);
 	loop_timer_set(q->tidy_timer, TIDY);
-	scan_start(q);
-	return 0;
+	q->scan_timer = loop_timer_new(q->loop, on_lead, q);
+	q->leader = -1;
+	if (qmgr_journal_open(q, err) < 0)
+		return -1;
+	return lead(q, err);
 }
 
 /* Still at work for this message?  If not, let go of it: the next queue
  * manager waits for the lock. */
 static bool
-is_busy(struct active *a)
+is_busy(struct qmgr *q, struct active *a)
 {
-	if (a->file.fd >= 0 && a->under_way == 0)
-		queue_msg_close(&a->file);
-	return a->file.fd >= 0;
+	if (a->under_way == 0)
+		active_let_go(q, a);
+	return !a->let_go;
 }
 
 static void
@@ -185,7 +223,7 @@ maybe_exit(struct qmgr *q)
 	size_t	busy = q->settling;
 
 	LIST_EACH(l, &q->by_state[MSG_ACTIVE])
-		busy += is_busy(LIST_ENTRY(l, struct msg, link)->act);
+		busy += is_busy(q, LIST_ENTRY(l, struct msg, link)->act);
 	if (busy > 0)
 		return;
 	durable_flush(q->durable);
@@ -202,6 +240,22 @@ on_drain_tick(void *arg)
 	loop_timer_set(q->pump_timer, MSECS(50));
 }
 
+/* What we have under way is locked before another one may begin. */
+static void
+hand_over(struct qmgr *q)
+{
+	LIST_EACH(l, &q->by_state[MSG_ACTIVE]) {
+		struct active	*a = LIST_ENTRY(l, struct msg, link)->act;
+
+		if (a->under_way > 0 && !a->inflight)
+			a->inflight = inflight_add(q->inflight,
+			    a->m->id) == 0;
+		(void)is_busy(q, a);
+	}
+	journal_flush(q->journal);
+	(void)file_unlock(q->leader);
+}
+
 /* Begin nothing, but hear the outcome of what is under way: each result that
  * we miss is a message delivered twice. */
 static void
@@ -212,6 +266,7 @@ drain(struct daemon *d)
 	if (q->draining)
 		return;
 	q->draining = true;
+	hand_over(q);
 	loop_timer_free(&q->pump_timer);
 	q->pump_timer = loop_timer_new(q->loop, on_drain_tick, q);
 	loop_timer_set(q->pump_timer, 0);
@@ -249,7 +304,7 @@ wakeup(struct daemon *d)
 {
 	struct qmgr	*q = daemon_state(d);
 
-	if (q->pump_timer == NULL || q->draining)
+	if (q->pump_timer == NULL || q->draining || !q->leading)
 		return;
 	scan_again(q);
 	loop_timer_set(q->pump_timer, 0);

@@ -48,6 +48,17 @@ msg_free(struct qmgr *q, struct msg *m)
 	mem_free(&m);
 }
 
+/* What was written a moment ago needs no proof that it is what was
+ * written. */
+enum queue_read
+msg_open(struct qmgr *q, struct msg *m, bool writable, struct arena *a,
+    struct queue_msg *out, struct error *err)
+{
+	if (m->rec != NULL)
+		return journal_msg_open(m->rec, a, out, err);
+	return queue_msg_open(q->queue, m->dir, m->id, writable,
+	    writable && !m->fresh, a, out, err);
+}
 
 void
 msg_set_state(struct qmgr *q, struct msg *m, enum msg_state s)

@@ -30,6 +30,7 @@
 #include "ipc/dns_msg.h"
 #include "ipc/ipc.h"
 #include "ipc/queue_msg.h"
+#include "queue/journal.h"
 #include "queue/queue.h"
 #include "route/route.h"
 
@@ -59,8 +60,10 @@ struct msg {
 	char		 id[QUEUE_ID_MAX];
 	enum msg_state	 state;
 	enum queue_dir	 dir;		/* where its file is */
+	struct journal_rec	*rec;	/* it is in the journal and has none */
 	enum msg_wish	 wish;
 	bool		 was_locked;	/* another process had it */
+	bool		 fresh;		/* committed in our time */
 	uint64_t	 serial;	/* order of arrival here */
 	struct list	 link;		/* in q->by_state[state] */
 	struct heap_node due;		/* deferred: clock_mono() */
@@ -95,6 +98,9 @@ struct active {
 	bool		 crashed;	/* an agent died: try again soon */
 	bool		 finishing;	/* a notice is being written */
 	bool		 has_log;	/* the delivery log may owe a notice */
+	bool		 inflight;	/* we have the lock (inflight.h) */
+	bool		 spilling;	/* the journal's copy is being written */
+	bool		 let_go;	/* left to the next queue manager */
 	uint64_t	 marks_batch;	/* durable.c: has our descriptor */
 	struct list	 link;		/* waiting for tables (ROUTE_WAIT) */
 };
@@ -160,6 +166,9 @@ struct qmgr {
 	const struct qmgr_conf	*conf;
 	const struct conf_common *common;
 	struct queue	*queue;
+	struct journal	*journal;
+	bool		 retire_set;	/* its timer */
+	int		 inflight;	/* the journal's */
 	struct route	*route;
 	struct arena	*services_mem;
 	struct master_cf services;	/* read while we may */
@@ -169,7 +178,7 @@ struct qmgr {
 	uint64_t	 next_serial;
 	struct heap	 due;
 	struct loop_timer	*due_timer, *pump_timer, *scan_timer,
-			*tidy_timer;
+			*tidy_timer, *retire_timer;
 	struct hash	*transports, *sites, *dests;
 	struct ipc_client	*resolver, *bounce;
 	struct ipc_client	*successor;	/* who serves our socket next */
@@ -178,6 +187,8 @@ struct qmgr {
 	size_t		 active_limit;
 	size_t		 settling;	/* jobs in the syncer */
 	struct durable	*durable;
+	int		 leader;	/* held while we may begin deliveries */
+	bool		 leading;
 	bool		 draining;
 };
 
@@ -188,6 +199,38 @@ struct msg	*msg_find(struct qmgr *q, const char *id);
 void	 msg_free(struct qmgr *q, struct msg *m);
 void	 msg_set_state(struct qmgr *q, struct msg *m, enum msg_state s);
 void	 msg_wait_until(struct qmgr *q, struct msg *m, usec_t due);
+/* Its envelope, wherever it is. */
+enum queue_read	 msg_open(struct qmgr *q, struct msg *m, bool writable,
+		    struct arena *a, struct queue_msg *out,
+		    struct error *err) MUST_USE;
+
+/* journal.c: mail that is in the journal. */
+int	 qmgr_journal_open(struct qmgr *q, struct error *err) MUST_USE;
+int	 qmgr_journal_start(struct qmgr *q, struct error *err) MUST_USE;
+void	 qmgr_journal_told(struct qmgr *q, const char *segment, uint64_t end);
+/* Regular work: what was not told, what is old, what is through. */
+void	 qmgr_journal_tidy(struct qmgr *q);
+/* There are notes to be written at the end of this turn of the loop. */
+void	 qmgr_journal_noted(struct qmgr *q);
+/* Nothing is left to do for it. */
+void	 qmgr_journal_settle(struct qmgr *q, struct msg *m);
+/* Give it a file in this directory now; for administrators' wishes. */
+int	 qmgr_journal_to_file(struct qmgr *q, struct msg *m,
+	    enum queue_dir to, struct error *err) MUST_USE;
+/* The two halves of giving an active message a file in cur/: in a thread, and
+ * in the loop after it. */
+struct spill {
+	struct active	*a;
+	struct journal_copy copy;
+	int		 fd;
+	struct error	 err;
+	int		 result;
+};
+struct spill	*spill_begin(struct qmgr *q, struct active *a);
+void	 spill_work(struct spill *s);
+void	 spill_done(struct qmgr *q, struct spill *s);
+/* Another reader had it: what became of it?  False: it is not ours now. */
+bool	 qmgr_journal_take(struct qmgr *q, struct msg *m);
 
 /* scan.c: what is on disk, at start and when told. */
 void	 scan_start(struct qmgr *q);
@@ -201,6 +244,7 @@ void	 scan_found(struct qmgr *q, const char *id, enum queue_dir dir);
 void	 active_pump(struct qmgr *q);
 void	 active_wake(struct qmgr *q);		/* tables answered */
 void	 active_release(struct qmgr *q, struct active *a);
+void	 active_let_go(struct qmgr *q, struct active *a);
 
 /* finish.c: after the last job of an attempt. */
 void	 finish_if_idle(struct qmgr *q, struct active *a);
@@ -255,6 +299,7 @@ void	 settle_verdict(struct qmgr *q, struct active *a, struct rcpt **r,
 struct durable	*durable_new(struct qmgr *q);
 void	 durable_marks(struct durable *d, struct active *a);
 void	 durable_removal(struct durable *d);
+void	 durable_journal(struct durable *d);	/* notes in the journal */
 void	 durable_flush(struct durable *d);	/* now, for a stop */
 
 /* admin.c: requests of postqueue, postsuper and the daemons. */

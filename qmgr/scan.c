@@ -175,6 +175,7 @@ scan_start(struct qmgr *q)
 			list_put_last(&q->scan, l);
 		}
 	}
+	loop_timer_free(&q->scan_timer);
 	q->scan_timer = loop_timer_new(q->loop, on_scan, q);
 	loop_timer_set(q->scan_timer, 0);
 }
@@ -182,7 +183,8 @@ scan_start(struct qmgr *q)
 void
 scan_new_mail(struct qmgr *q, const char *id)
 {
-	enum queue_dir	dir;
+	enum queue_dir	 dir;
+	struct msg	*m;
 
 	if (msg_find(q, id) != NULL)
 		return;
@@ -191,4 +193,7 @@ scan_new_mail(struct qmgr *q, const char *id)
 		return;
 	}
 	scan_found(q, id, dir);
+	m = msg_find(q, id);
+	if (m != NULL && dir == QUEUE_NEW)
+		m->fresh = true;
 }

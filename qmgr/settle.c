@@ -21,6 +21,7 @@ struct job_settle {
 	size_t			 n;
 	struct queue_log_rec	*durable, *lazy;
 	size_t			 ndurable, nlazy;
+	struct spill		*spill;		/* it needs a file; NULL */
 	bool			 failed;
 	struct error		 err;
 };
@@ -158,6 +159,8 @@ write_records(void *arg)
 {
 	struct job_settle	*s = arg;
 
+	if (s->spill != NULL)
+		spill_work(s->spill);
 	if (s->ndurable > 0 && queue_log_append(s->q->queue, s->act->m->id,
 	    s->durable, s->ndurable, true, &s->err) < 0)
 		s->failed = true;
@@ -173,10 +176,13 @@ records_written(void *arg)
 	struct qmgr		*q = s->q;
 	struct active		*a = s->act;
 
+	if (s->spill != NULL)
+		spill_done(q, s->spill);
 	if (s->failed)
 		log_error("%s: cannot write the delivery log: %s", a->m->id,
 		    s->err.text);
-	apply(q, a, s->o, s->n, s->failed);
+	/* A log without a file would be swept. */
+	apply(q, a, s->o, s->n, s->failed || a->file.rec != NULL);
 	q->settling--;
 	a->under_way--;
 	finish_if_idle(q, a);
@@ -224,7 +230,7 @@ settle(struct qmgr *q, struct active *a, struct outcome *o, size_t n)
 {
 	struct job_settle	*s;
 
-	if (a->file.fd < 0)
+	if (a->let_go)
 		return;		/* left to the next queue manager */
 	soften(q, a, o, n);
 	if (all_plain(o, n)) {
@@ -242,6 +248,7 @@ settle(struct qmgr *q, struct active *a, struct outcome *o, size_t n)
 	s = arena_alloc(a->mem, sizeof(*s));
 	*s = (struct job_settle){ .q = q, .act = a, .o = o, .n = n };
 	make_records(s);
+	s->spill = spill_begin(q, a);
 	q->settling++;
 	a->under_way++;
 	syncer_run(daemon_syncer(q->d), write_records, records_written, s);
@@ -278,7 +285,7 @@ settle_verdict(struct qmgr *q, struct active *a, struct rcpt **r, size_t n,
 {
 	struct outcome	*o = arena_array(a->mem, n, sizeof(*o));
 
-	if (a->file.fd < 0)
+	if (a->let_go)
 		return;
 	for (size_t i = 0; i < n; i++) {
 		o[i] = (struct outcome){

@@ -15,7 +15,7 @@ job_end(struct job *j)
 	struct daemon	*d = j->p->d;
 
 	result_finish(j);
-	close(j->m.content);
+	deliver_req_close(&j->m);
 	arena_free(&mem);
 	daemon_session_end(d);
 }

@@ -437,7 +437,8 @@ fill(const struct scenario *s, struct deliver_req *m, int fd,
 	*m = (struct deliver_req){
 		.queue_id = "QID1", .transport = "smtp",
 		.nexthop = s->nexthop != NULL ? s->nexthop : "example.com",
-		.port = s->default_port ? 0 : port, .content = fd, .content_offset = 4,
+		.port = s->default_port ? 0 : port, .content = fd, .lock = -1,
+		.content_offset = 4,
 		.content_size = strlen(s->content), .eight_bit = s->eight_bit,
 		.dot_lines = s->content[0] == '.' ||
 		    strstr(s->content, "\n.") != NULL,

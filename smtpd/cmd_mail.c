@@ -151,10 +151,12 @@ rcpt_checked(struct conn *c, const struct verdict *v)
 	struct smtp_rcpt	*r = c->rcpt;
 
 	c->rcpt = NULL;
-	if (v->kind == VERDICT_REJECT)
+	if (v->kind == VERDICT_REJECT) {
 		reply_verdict(c, v);
-	else if (tx_rcpt(c, r) == 0)
+	} else {
+		tx_rcpt(c, r);
 		reply(c, 250, "2.1.5", "Ok");
+	}
 }
 
 static void

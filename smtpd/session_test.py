@@ -33,6 +33,7 @@ USER = os.environ.get("USER_TOOL", os.path.join(TOP, "tools/posthouse-user"))
 PATIENCE = 120          # seconds; what goes well does not wait
 
 MAIN_CF = """
+queue_sync = file
 queue_directory = {dir}/queue
 data_directory = {dir}/data
 maillog_file = {dir}/log

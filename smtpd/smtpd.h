@@ -267,7 +267,7 @@ void	 dns_free(struct conn *c);
 
 /* tx.c */
 void	 tx_begin(struct conn *c, const struct smtp_mail *m, struct arena **a);
-int	 tx_rcpt(struct conn *c, const struct smtp_rcpt *r);
+void	 tx_rcpt(struct conn *c, const struct smtp_rcpt *r);
 void	 tx_content(struct conn *c);	/* the first of it comes now */
 void	 tx_commit(struct conn *c);
 void	 tx_end(struct conn *c);	/* the one way out; tx may be NULL */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "intake/intake_service.h"
 #include "smtpd/check.h"
 #include "sys/clock.h"
 #include "sys/log.h"
@@ -215,6 +216,7 @@ confine(struct error *err)
 		{ "tmp", PRIVS_WRITE | PRIVS_RENAME },
 		{ "new", PRIVS_WRITE | PRIVS_RENAME },
 		{ "hold", PRIVS_WRITE | PRIVS_RENAME },
+		{ "journal", PRIVS_WRITE | PRIVS_RENAME },
 		{ "/etc", PRIVS_READ }, { "/usr", PRIVS_READ },
 		{ "/lib", PRIVS_READ }, { "/run", PRIVS_READ },
 		{ "/proc/self", PRIVS_READ },
@@ -233,9 +235,6 @@ int
 smtpd_start(struct daemon *d, struct error *err)
 {
 	struct smtpd		*s = daemon_state(d);
-	struct queue_conf	 q = {
-		.dir = ".", .minfree = s->common->queue_minfree
-	};
 
 	s->loop = daemon_loop(d);
 	s->qmgr = ipc_client_new(s->loop, "private/qmgr");
@@ -244,8 +243,8 @@ smtpd_start(struct daemon *d, struct error *err)
 	s->auth = ipc_client_new(s->loop, "private/auth");
 	s->anvil = ipc_client_new(s->loop, "private/anvil");
 	/* Made by whoever comes first, usually qmgr. */
-	if (queue_open(&q, false, daemon_syncer(d), &s->queue, err) < 0 &&
-	    queue_open(&q, true, daemon_syncer(d), &s->queue, err) < 0)
+	if (intake_service_queue(d, s->qmgr, false, &s->queue, err) < 0 &&
+	    intake_service_queue(d, s->qmgr, true, &s->queue, err) < 0)
 		return -1;
 	return confine(err);
 }

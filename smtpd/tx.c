@@ -112,8 +112,8 @@ gets_missing_headers(struct conn *c)
 	    MAP_FOUND;
 }
 
-static int
-begin_message(struct conn *c, struct error *err)
+static void
+begin_message(struct conn *c)
 {
 	const struct smtpd_conf	*conf = c->s->conf;
 	struct smtp_mail	*m = &c->tx->mail;
@@ -130,8 +130,7 @@ begin_message(struct conn *c, struct error *err)
 		.show_sasl = conf->sasl_header,
 	};
 
-	if (intake_begin(c->s->intake, c->s->queue, &o, &c->tx->msg, err) < 0)
-		return -1;
+	intake_begin(c->s->intake, c->s->queue, &o, &c->tx->msg);
 	intake_sender(c->tx->msg, m->address, m->envid, m->ret,
 	    m->utf8 ? QUEUE_UTF8 : 0);
 	if (c->sasl_user != NULL)
@@ -139,11 +138,9 @@ begin_message(struct conn *c, struct error *err)
 		    tx_id(c), c->namaddr, c->sasl_method, c->sasl_user);
 	else
 		log_info("%s: client=%s", tx_id(c), c->namaddr);
-	return 0;
 }
 
-/* -1: no queue file; replied. */
-int
+void
 tx_rcpt(struct conn *c, const struct smtp_rcpt *r)
 {
 	struct tx		*tx = c->tx;
@@ -151,19 +148,14 @@ tx_rcpt(struct conn *c, const struct smtp_rcpt *r)
 		.address = r->address, .dsn_orcpt = r->orcpt,
 		.notify = r->notify,
 	};
-	struct error		 err;
 
-	if (tx->msg == NULL && begin_message(c, &err) < 0) {
-		log_warn("%s", err.text);
-		reply(c, 451, "4.3.0", "Error: queue file write error");
-		return -1;
-	}
+	if (tx->msg == NULL)
+		begin_message(c);
 	intake_rcpt(tx->msg, &q);
 	if (tx->rcpts == NULL)
 		tx->rcpts = arena_array(tx->mem,
 		    (size_t)c->s->conf->recipient_limit, sizeof(char *));
 	tx->rcpts[tx->nrcpts++] = arena_strdup(tx->mem, r->address);
-	return 0;
 }
 
 /* What goes into the header section must be known before it comes. */
@@ -179,13 +171,12 @@ tx_content(struct conn *c)
  * The end: durable, qmgr told, replied.
  */
 static void
-tell_qmgr(struct smtpd *s, const struct intake_result *r)
+count(struct smtpd *s, const struct intake_result *r)
 {
 	if (r->status != INTAKE_OK || r->held || r->discarded)
 		return;
 	daemon_count(s->d, COUNT_MESSAGES, 1);
 	daemon_count(s->d, COUNT_BYTES, r->size);
-	intake_service_announce(s->qmgr, r->queue_id);
 }
 
 static void
@@ -225,7 +216,7 @@ committed(void *arg, const struct intake_result *r)
 	    r->status == INTAKE_LINES)
 		log_info("%s: reject: END-OF-MESSAGE: %d %s %s; from=<%s>",
 		    r->queue_id, r->code, r->dsn, r->text, r->sender);
-	tell_qmgr(s, r);
+	count(s, r);
 	s->commits--;
 	if (t->c != NULL)
 		answer(t, r);

@@ -21,10 +21,11 @@ READ_SEARCH = 1 << 2		# CAP_DAC_READ_SEARCH
 # program: (user, root below the queue directory or None, writable files)
 # None as user: keeps root; its powers are checked apart.
 TABLE = {
-    "smtpd": ("posthouse", "", ()),
-    "pickup": ("posthouse", "", ()),
-    "qmgr": ("posthouse", "", ("cur/", "new/", "hold/", "log/")),
-    "bounce": ("posthouse", "", ()),
+    "smtpd": ("posthouse", "", ("journal/",)),
+    "pickup": ("posthouse", "", ("journal/",)),
+    "qmgr": ("posthouse", "", ("cur/", "new/", "hold/", "log/",
+                                "journal/")),
+    "bounce": ("posthouse", "", ("journal/",)),
     "smtp-client": ("posthouse-net", "empty", ()),
     "resolver": ("posthouse-net", "empty", ()),
     "login": ("posthouse-login", "login", ()),
@@ -270,6 +271,9 @@ def test_taken_over(s):
                     or p.exe in ("smtp-client", "resolver", "login"):
                 if not (p.exe == "local-delivery" or p.exe == "anvil"):
                     check(opens(seen) < 0, "%s (%s) reads the queue" % (p, k))
+                    check(opens(seen.replace("cur/secret",
+                                             "journal/inflight")) < 0,
+                          "%s (%s) reads the journal" % (p, k))
             if root is not None:
                 equal(opens(outside), -errno.ENOENT
                       if p.exe != "smtpd" or not landlocked()
@@ -300,7 +304,8 @@ MODES = (
     ("spool", 0o755), ("spool/private", 0o700), ("spool/public", 0o710),
     ("spool/login", 0o750), ("spool/maildrop", 0o730), ("spool/tmp", 0o700),
     ("spool/new", 0o700), ("spool/cur", 0o700), ("spool/hold", 0o700),
-    ("spool/corrupt", 0o700), ("spool/log", 0o700), ("spool/empty", 0o755),
+    ("spool/corrupt", 0o700), ("spool/log", 0o700), ("spool/journal", 0o700),
+    ("spool/empty", 0o755),
     ("spool/pid", 0o755), ("data", 0o755), ("data/users.db", 0o600),
     ("data/users.lock", 0o600), ("data/mailboxes.db", 0o644),
     ("tls/chain.pem", 0o600), ("etc/main.cf", 0o644),
@@ -316,7 +321,7 @@ def test_modes(s):
     for name in ("empty", "login", "pid", ""):
         equal(os.lstat(os.path.join(i.queue, name)).st_uid, 0,
               "owner of spool/" + name)
-    for top in ("new", "cur", "hold", "log", "tmp"):
+    for top in ("new", "cur", "hold", "log", "tmp", "journal"):
         for at, _, files in os.walk(os.path.join(i.queue, top)):
             for f in files:
                 st = os.lstat(os.path.join(at, f))

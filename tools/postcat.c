@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "ipc/deliver_msg.h"
 #include "mail/header.h"
+#include "queue/journal.h"
 #include "queue/queue.h"
 #include "sys/file.h"
 #include "tools/tool.h"
@@ -201,6 +202,28 @@ message(struct postcat *p, const struct queue_msg *m)
  * Files.
  */
 
+static int
+show(struct postcat *p, enum queue_read got, struct queue_msg *m,
+    const char *name, const struct error *err)
+{
+	p->name = name;
+	switch (got) {
+	case QUEUE_OK:
+		message(p, m);
+		queue_msg_close(m);
+		return EX_OK;
+	case QUEUE_GONE:
+		tool_warn("open queue file %s: %s", name, strerror(ENOENT));
+		return EX_NOINPUT;
+	case QUEUE_INCOMPLETE:
+	case QUEUE_BAD:
+	case QUEUE_ERROR:
+		tool_warn("%s: %s", name, err->text);
+		return EX_DATAERR;
+	}
+	return EX_SOFTWARE;
+}
+
 /* In any directory of the queue: where the id says, the id being the last part
  * of a path. */
 static int
@@ -210,25 +233,23 @@ show_in(struct postcat *p, struct queue *q, enum queue_dir dir,
 	struct arena		*a = arena_new();
 	struct queue_msg	 m;
 	struct error		 err;
-	int			 status = EX_OK;
+	enum queue_read		 got = queue_msg_open(q, dir, id, false, false,
+				    a, &m, &err);
+	int			 status = show(p, got, &m, name, &err);
 
-	p->name = name;
-	switch (queue_msg_open(q, dir, id, false, false, a, &m, &err)) {
-	case QUEUE_OK:
-		message(p, &m);
-		break;
-	case QUEUE_GONE:
-		tool_warn("open %s: %s", name, strerror(ENOENT));
-		status = EX_NOINPUT;
-		break;
-	case QUEUE_INCOMPLETE:
-	case QUEUE_BAD:
-	case QUEUE_ERROR:
-		tool_warn("%s: %s", name, err.text);
-		status = EX_DATAERR;
-		break;
-	}
-	queue_msg_close(&m);
+	arena_free(&a);
+	return status;
+}
+
+static int
+show_in_journal(struct postcat *p, struct queue *q, const char *id)
+{
+	struct arena		*a = arena_new();
+	struct queue_msg	 m;
+	struct error		 err;
+	enum queue_read		 got = journal_find(q, id, a, &m, &err);
+	int			 status = show(p, got, &m, id, &err);
+
 	arena_free(&a);
 	return status;
 }
@@ -236,7 +257,7 @@ show_in(struct postcat *p, struct queue *q, enum queue_dir dir,
 static struct queue *
 open_queue(const char *dir)
 {
-	struct queue_conf	 qc = { dir, 0 };
+	struct queue_conf	 qc = { .dir = dir };
 	struct queue		*q;
 	struct error		 err;
 
@@ -250,10 +271,8 @@ show_id(struct postcat *p, struct queue *q, const char *id)
 {
 	enum queue_dir	dir;
 
-	if (!queue_find(q, id, &dir)) {
-		tool_warn("open queue file %s: %s", id, strerror(ENOENT));
-		return EX_NOINPUT;
-	}
+	if (!queue_find(q, id, &dir))
+		return show_in_journal(p, q, id);
 	return show_in(p, q, dir, id, arena_printf(p->t.mem, "%s/%s",
 	    queue_dir_names[dir], id));
 }

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "ipc/ipc.h"
 #include "ipc/queue_msg.h"
+#include "queue/journal.h"
 #include "queue/queue.h"
 #include "sys/log.h"
 #include "sys/loop.h"
@@ -348,10 +349,31 @@ housekeeping(struct super *s)
  * Start.
  */
 
+/* Nobody runs: what the journal has becomes files, with which we can work.
+ * They are to be the queue owner's. */
+static void
+empty_journal(struct super *s)
+{
+	struct journal_recovery	 got;
+	struct journal		*j;
+	struct stat		 st;
+	struct error		 err;
+
+	if (stat("journal", &st) < 0)
+		return;
+	tool_act_as(&st);
+	if (journal_open(s->queue, NULL, NULL, &j, &err) < 0 ||
+	    journal_start(j, &got, &err) < 0)
+		tool_fatal(EX_IOERR, "%s", err.text);
+	journal_close(&j);
+	tool_act_as_self();
+}
+
 static void
 open_queue(struct super *s)
 {
-	struct queue_conf	 qc = { ".", 0 };
+
+	struct queue_conf	 qc = { .dir = "." };
 	struct ipc_ops		 none = { NULL, 0, NULL };
 	struct error		 err;
 
@@ -361,6 +383,8 @@ open_queue(struct super *s)
 	s->loop = loop_new();
 	if (ipc_connect(s->loop, "public/qmgr", &none, s, &s->qmgr, &err) < 0)
 		s->qmgr = NULL;
+	if (s->qmgr == NULL)
+		empty_journal(s);
 }
 
 static void

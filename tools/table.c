@@ -127,27 +127,6 @@ mode_like(const struct stat *st, const struct table_options *o)
 	return o->inherit_mode && st != NULL ? st->st_mode & 0666 : 0644;
 }
 
-/* root writes in the name of the source's owner, so that a user's directory
- * cannot lead it astray. */
-static void
-act_as_owner(const struct stat *st, const struct table_options *o)
-{
-	if (o->keep_root || geteuid() != 0 || st->st_uid == 0)
-		return;
-	if (setegid(st->st_gid) < 0 || seteuid(st->st_uid) < 0)
-		tool_fatal(1, "cannot become user %lu: %s",
-		    (unsigned long)st->st_uid, strerror(errno));
-}
-
-static void
-act_as_root(void)
-{
-	if (getuid() == 0 && geteuid() != 0 &&
-	    (seteuid(0) < 0 || setegid(getgid()) < 0))
-		tool_fatal(1, "cannot become root again: %s",
-		    strerror(errno));
-}
-
 static void
 warn_if_text(const char *type)
 {
@@ -221,11 +200,13 @@ table_create(const struct tool *t, const struct table_kind *kind,
 	if (conf_read_fd(fd, j.path, &text, &err) < 0)
 		tool_fatal(1, "%s", err.text);
 	close(fd);
-	act_as_owner(&st, o);
+	/* So that a user's directory cannot lead root astray. */
+	if (!o->keep_root)
+		tool_act_as(&st);
 	start(&j, type, mode_like(&st, o));
 	put_lines(&j, buf_slice(&text), j.path);
 	finish(&j);
-	act_as_root();
+	tool_act_as_self();
 	buf_clear(&text);
 }
 

@@ -130,6 +130,25 @@ tool_chdir(const struct tool *t)
 }
 
 void
+tool_act_as(const struct stat *st)
+{
+	if (geteuid() != 0 || st->st_uid == 0)
+		return;
+	if (setegid(st->st_gid) < 0 || seteuid(st->st_uid) < 0)
+		tool_fatal(1, "cannot become user %lu: %s",
+		    (unsigned long)st->st_uid, strerror(errno));
+}
+
+void
+tool_act_as_self(void)
+{
+	if (getuid() == 0 && geteuid() != 0 &&
+	    (seteuid(0) < 0 || setegid(getgid()) < 0))
+		tool_fatal(1, "cannot become root again: %s",
+		    strerror(errno));
+}
+
+void
 tool_exec(const struct tool *t, const char *command, char *const argv[])
 {
 	char	*path = arena_printf(t->mem, "%s/%s",

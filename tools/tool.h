@@ -9,6 +9,8 @@
 #include "base/attr.h"
 #include "conf/common.h"
 
+struct stat;
+
 struct tool {
 	struct arena		*mem;
 	struct conf		*conf;
@@ -30,6 +32,10 @@ void	 tool_close(struct tool *t);
 /* The same words for every command: "name: fatal: text". */
 void	 tool_fatal(int status, const char *fmt, ...) NORETURN PRINTF(2, 3);
 void	 tool_warn(const char *fmt, ...) PRINTF(1, 2);
+
+/* root goes on in the name of this file's owner, and becomes root again. */
+void	 tool_act_as(const struct stat *st);
+void	 tool_act_as_self(void);
 
 /* chdir to $queue_directory. */
 void	 tool_chdir(const struct tool *t);

@@ -94,6 +94,10 @@ const struct param conf_common_params[] = {
 	P_SIZE(struct conf_common, queue_minfree, "queue_minfree", "0", 0,
 	    INT64_MAX,
 	    "Free bytes that must be left in the queue file system."),
+	P_ENUM(struct conf_common, queue_sync, "queue_sync", "journal",
+	    "file journal",
+	    "How accepted mail becomes durable: each message is a file that is "
+	    "synced, or many messages share the sync of a journal."),
 	P_INT(struct conf_common, default_process_limit,
 	    "default_process_limit", "100", 1, 100000,
 	    "The most processes of one service when master.cf says \"-\"."),

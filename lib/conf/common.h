@@ -5,6 +5,9 @@
 
 #include "conf/conf.h"
 
+/* How accepted mail becomes durable, in the order of the choices. */
+enum queue_sync { QUEUE_SYNC_FILE, QUEUE_SYNC_JOURNAL };
+
 struct conf_common {
 	const char	*myhostname, *mydomain, *myorigin;
 	const char	*mydestination, *mynetworks, *inet_interfaces;
@@ -24,6 +27,7 @@ struct conf_common {
 	const char	*default_database_type;	/* hash */
 	const char	*double_bounce_sender;
 	int64_t		 message_size_limit, queue_minfree;
+	int		 queue_sync;		/* enum queue_sync */
 	int64_t		 default_process_limit;
 	usec_t		 daemon_timeout, ipc_timeout;
 	const char	*mynetworks_style, *proxy_interfaces;

@@ -120,16 +120,15 @@ copy_origin(struct arena *a, struct intake_origin *o)
 		o->arrival = clock_wall();
 }
 
-int
+void
 intake_begin(struct intake *in, struct queue *q,
-    const struct intake_origin *o, struct intake_msg **out, struct error *err)
+    const struct intake_origin *o, struct intake_msg **out)
 {
 	struct queue_file	*file;
 	struct arena		*mem;
 	struct intake_msg	*m;
 
-	if (queue_file_new(q, &file, err) < 0)
-		return -1;
+	queue_file_new(q, &file);
 	mem = arena_new();
 	m = arena_alloc(mem, sizeof(*m));
 	m->mem = mem;
@@ -143,7 +142,6 @@ intake_begin(struct intake *in, struct queue *q,
 	buf_init(&m->head, (size_t)in->conf.header_section_limit + 2);
 	buf_init(&m->prepend, PREPEND_MAX);
 	*out = m;
-	return 0;
 }
 
 const char *

@@ -74,10 +74,9 @@ struct intake_origin {
 	const char	*full_name;	/* for a From: that has to be made */
 };
 
-/* Create the queue file.  -1: *err (answer 451 4.3.0). */
-int	 intake_begin(struct intake *in, struct queue *q,
-	    const struct intake_origin *o, struct intake_msg **out,
-	    struct error *err) MUST_USE;
+/* A new message. */
+void	 intake_begin(struct intake *in, struct queue *q,
+	    const struct intake_origin *o, struct intake_msg **out);
 
 /* Queue id, for logs. */
 const char	*intake_id(const struct intake_msg *m);
@@ -134,8 +133,7 @@ struct intake_result {
 
 /* The content is complete: commit.  done runs once, from the loop or from
  * intake_wake(), never inside this call.  *m is gone.  INTAKE_OK: the message
- * is durable and ours; tell qmgr (queue_new) unless it was held or
- * discarded. */
+ * is durable and ours. */
 void	 intake_commit(struct intake_msg **m, struct loop *l,
 	    void (*done)(void *arg, const struct intake_result *r), void *arg);
 

@@ -47,12 +47,38 @@ intake_service_log(const struct intake_result *r)
 }
 
 void
-intake_service_announce(struct ipc_client *qmgr, const char *queue_id)
+intake_service_announce(struct ipc_client *qmgr,
+    const struct queue_place *where)
 {
-	struct queue_new	new = { .queue_id = queue_id };
+	struct queue_new	new = {
+		.queue_id = where->id, .segment = where->segment,
+		.end = where->end
+	};
 	struct error		err;
 
 	if (ipc_client_send(qmgr, &queue_new_desc, &new, &err) < 0)
-		log_warn("%s: cannot tell the queue manager: %s", queue_id,
-		    err.text);
+		log_warn("%s: cannot tell the queue manager: %s",
+		    where->id != NULL ? where->id : where->segment, err.text);
+}
+
+static void
+tell(void *arg, const struct queue_place *where)
+{
+	intake_service_announce(arg, where);
+}
+
+int
+intake_service_queue(struct daemon *d, struct ipc_client *qmgr, bool create,
+    struct queue **out, struct error *err)
+{
+	const struct conf_common	*c = daemon_common(d);
+	struct queue_conf		 conf = {
+		.dir = ".", .minfree = c->queue_minfree,
+		.journal = c->queue_sync == QUEUE_SYNC_JOURNAL,
+	};
+
+	if (queue_open(&conf, create, daemon_syncer(d), out, err) < 0)
+		return -1;
+	queue_listen(*out, tell, qmgr);
+	return 0;
 }

@@ -19,9 +19,12 @@ int	 intake_service_open(struct daemon *d, struct route **route_out,
 /* The line "cleanup: ID: message-id=<...>", if there is an id. */
 void	 intake_service_log(const struct intake_result *r);
 
-/* Tell qmgr of a message that is in new/.  If qmgr cannot be told now, it
- * finds it by itself. */
+/* The queue of the daemon; qmgr is told of what is committed to it. */
+int	 intake_service_queue(struct daemon *d, struct ipc_client *qmgr,
+	    bool create, struct queue **out, struct error *err) MUST_USE;
+
+/* Tell qmgr of mail.  If qmgr cannot be told now, it finds it by itself. */
 void	 intake_service_announce(struct ipc_client *qmgr,
-	    const char *queue_id);
+	    const struct queue_place *where);
 
 #endif

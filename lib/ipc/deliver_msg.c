@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ipc/deliver_msg.h"
 
+#include <unistd.h>
+
 #define ADDR_MAX	1024
 #define TEXT_MAX	4096
 
@@ -47,6 +49,7 @@ static const struct ipc_field req_fields[] = {
 	IPC_F_FD(struct deliver_req, content),
 	IPC_F_U64(struct deliver_req, content_offset),
 	IPC_F_U64(struct deliver_req, content_size),
+	IPC_F_OFD(struct deliver_req, lock),
 	IPC_F_BOOL(struct deliver_req, eight_bit),
 	IPC_F_BOOL(struct deliver_req, smtputf8),
 	IPC_F_BOOL(struct deliver_req, dot_lines),
@@ -89,3 +92,13 @@ static const struct ipc_field res_fields[] = {
 };
 const struct ipc_desc deliver_res_desc =
     IPC_DESC("deliver-result", struct deliver_res, res_fields);
+
+void
+deliver_req_close(struct deliver_req *r)
+{
+	if (r->content >= 0)
+		(void)close(r->content);
+	if (r->lock >= 0)
+		(void)close(r->lock);
+	r->content = r->lock = -1;
+}

@@ -49,6 +49,9 @@ struct deliver_req {
 	uint64_t	 port;		/* 0: the agent's default */
 	int		 content;	/* message, read-only */
 	uint64_t	 content_offset, content_size;	/* CRLF, not stuffed */
+	int		 lock;		/* to be held open until the reply is
+					 * sent: another qmgr then knows that
+					 * the message is being delivered */
 	bool		 eight_bit;	/* some byte is above 127 */
 	bool		 smtputf8;
 	bool		 dot_lines;	/* some line begins with a dot */
@@ -92,6 +95,9 @@ struct deliver_res {
 	bool		 site_failed;	/* no host could be talked to */
 	const char	*site_reason;	/* NULL */
 };
+
+/* Close the descriptors of a request that was taken over. */
+void	 deliver_req_close(struct deliver_req *r);
 
 extern const struct ipc_desc	deliver_req_desc, deliver_res_desc;
 

@@ -389,7 +389,7 @@ START_TEST(big_messages_arrive_whole)
 	static struct deliver_rcpt	r[5000];
 	struct deliver_req		m = {
 		.queue_id = "x", .transport = "smtp", .nexthop = "y",
-		.content = 0, .sender = "", .rcpts = { r, 5000 },
+		.content = 0, .lock = 1, .sender = "", .rcpts = { r, 5000 },
 	};
 	struct buf			b;
 	struct ipc_fds			fds;
@@ -401,7 +401,7 @@ START_TEST(big_messages_arrive_whole)
 		    "orig@example.com", NULL, 0 };
 	buf_init(&b, IPC_FRAME_MAX);
 	ck_assert_int_eq(ipc_encode(&deliver_req_desc, &m, &b, &fds, &err), 0);
-	ck_assert_uint_eq(fds.n, 1);
+	ck_assert_uint_eq(fds.n, 2);
 	ck_assert_int_eq(ipc_decode(&deliver_req_desc, buf_slice(&b), &fds, a,
 	    &out, &err), 0);
 	ck_assert_uint_eq(((struct deliver_rcpt *)out.rcpts.items)[4999].index,

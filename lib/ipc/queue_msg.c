@@ -5,7 +5,9 @@
 #define TEXT_MAX	4096
 
 static const struct ipc_field new_fields[] = {
-	IPC_F_STR(struct queue_new, queue_id, 64),
+	IPC_F_OSTR(struct queue_new, queue_id, 64),
+	IPC_F_OSTR(struct queue_new, segment, 64),
+	IPC_F_U64(struct queue_new, end),
 };
 const struct ipc_desc queue_new_desc =
     IPC_DESC("queue-new", struct queue_new, new_fields);

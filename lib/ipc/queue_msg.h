@@ -5,9 +5,12 @@
 
 #include "ipc/msg.h"
 
-/* To qmgr (private/qmgr): a committed message is in new/.  No reply. */
+/* To qmgr (private/qmgr): a committed message is in new/, or a segment of the
+ * journal holds messages up to `end`.  No reply. */
 struct queue_new {
-	const char	*queue_id;
+	const char	*queue_id;	/* NULL: in the journal */
+	const char	*segment;	/* NULL: in new/ */
+	uint64_t	 end;
 };
 
 /* To qmgr (public/qmgr), by anyone who may (postqueue). */

@@ -1,9 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += %D%/libqueue.a
 %C%_libqueue_a_SOURCES = \
+	%D%/inflight.c \
+	%D%/inflight.h \
+	%D%/journal.c \
+	%D%/journal.h \
+	%D%/journal_copy.c \
+	%D%/journal_done.c \
+	%D%/journal_find.c \
+	%D%/journal_int.h \
+	%D%/journal_seg.c \
+	%D%/journal_seg.h \
+	%D%/journal_start.c \
+	%D%/journal_write.c \
+	%D%/journal_write.h \
 	%D%/maildrop.c \
 	%D%/maildrop.h \
 	%D%/queue.h \
+	%D%/queue_commit.c \
 	%D%/queue_dir.c \
 	%D%/queue_file.c \
 	%D%/queue_format.c \

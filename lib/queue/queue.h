@@ -20,6 +20,7 @@
 #include "base/times.h"
 
 struct syncer;
+struct journal_rec;
 struct queue;
 struct queue_file;
 
@@ -79,11 +80,12 @@ struct queue_env {
 struct queue_conf {
 	const char	*dir;		/* queue directory, or "." */
 	int64_t		 minfree;	/* bytes kept free */
+	bool		 journal;	/* commit to a journal; needs a syncer */
 };
 
-/* Opens the directories (tmp new cur hold corrupt log), making the missing
- * ones if create is set (as their owner, mode 0700).  syncer: for commits; may
- * be NULL for readers.  -1: *err. */
+/* Opens the directories (tmp new cur hold corrupt log journal), making the
+ * missing ones if create is set (as their owner, mode 0700).  syncer: for
+ * commits; may be NULL for readers.  -1: *err. */
 int	 queue_open(const struct queue_conf *c, bool create, struct syncer *s,
 	    struct queue **out, struct error *err) MUST_USE;
 void	 queue_close(struct queue **q);
@@ -96,9 +98,20 @@ bool	 queue_has_room(struct queue *q, uint64_t size);
  * Writing.
  */
 
-/* Create new/<new id>, incomplete for every reader.  -1: *err. */
-int	 queue_file_new(struct queue *q, struct queue_file **out,
-	    struct error *err) MUST_USE;
+/* Where a message is from its commit on: in new/, or in the journal. */
+struct queue_place {
+	const char	*id;		/* in new/; NULL: in the journal */
+	const char	*segment;	/* name in journal/ */
+	uint64_t	 end;		/* up to here it holds messages */
+};
+
+/* Who hears of new mail in new/ and in the journal, from the loop, before the
+ * commit is reported done. */
+void	 queue_listen(struct queue *q, void (*tell)(void *arg,
+	    const struct queue_place *where), void *arg);
+
+/* A message that is to be new/<new id> or part of the journal. */
+void	 queue_file_new(struct queue *q, struct queue_file **out);
 const char	*queue_file_id(const struct queue_file *f);
 
 /* Append content: CRLF line ends, no dot stuffing.  Looks at the bytes once
@@ -119,7 +132,7 @@ void	 queue_file_commit(struct queue_file **f, const struct queue_env *env,
 	    void (*done)(void *arg, int result, const struct error *err),
 	    void *arg);
 
-/* The same for programs without a loop. */
+/* The same for programs without a loop; always a file, nobody is told. */
 int	 queue_file_commit_now(struct queue_file **f,
 	    const struct queue_env *env, bool hold, struct error *err)
 	    MUST_USE;
@@ -133,11 +146,19 @@ void	 queue_file_abort(struct queue_file **f);
 struct queue_msg {
 	char		 id[QUEUE_ID_MAX];
 	int		 fd;		/* read-write for qmgr, else read-only */
-	int		 content_fd;	/* read-only: what others may be given */
-	uint64_t	 content_offset, content_size;
+	struct journal_rec	*rec;	/* in the journal, which owns fd; NULL:
+					 * a file of its own */
+	uint64_t	 base;		/* where its image begins in fd */
+	uint64_t	 content_offset;	/* in fd */
+	uint64_t	 content_size;
 	struct queue_env env;		/* strings in the arena given */
-	uint64_t	 status_offset;	/* of the first status byte */
+	uint64_t	 status_offset;	/* of the first status byte, in fd */
+	int		 shared;	/* queue_msg_share(); -1: not yet */
+	uint64_t	 shared_offset;	/* of the content in it */
 };
+
+/* One that is not open; may be closed. */
+#define QUEUE_MSG_NONE	((struct queue_msg){ .fd = -1, .shared = -1 })
 
 enum queue_read {
 	QUEUE_OK,
@@ -148,12 +169,17 @@ enum queue_read {
 };
 
 /* Open dir/id and read its envelope.  verify: also check the CRC of the
- * whole file.  writable: for marks. */
+ * content.  writable: for marks. */
 enum queue_read	 queue_msg_open(struct queue *q, enum queue_dir dir,
 		    const char *id, bool writable, bool verify,
 		    struct arena *a, struct queue_msg *out,
 		    struct error *err) MUST_USE;
 void	 queue_msg_close(struct queue_msg *m);
+
+/* A descriptor that others may be given, m->shared: read-only, of this message
+ * and no other.  m keeps it. */
+int	 queue_msg_share(struct queue *q, enum queue_dir dir,
+	    struct queue_msg *m, struct error *err) MUST_USE;
 
 /* Where is it?  Looks through new, cur, hold, corrupt.  A directory for which
  * the system failed to answer counts as holding it; false is certain. */

@@ -16,6 +16,7 @@
 
 #include "base/mem.h"
 #include "base/panic.h"
+#include "queue/journal_write.h"
 #include "queue/queue_format.h"
 #include "sys/clock.h"
 #include "sys/file.h"
@@ -68,6 +69,10 @@ open_all(struct queue *q, int top, bool create, struct error *err)
 			return -1;
 	if (open_dir(top, "log", create, &q->log, err) < 0)
 		return -1;
+	/* A queue from before there was one has none. */
+	if (open_dir(top, "journal", create, &q->journal, err) < 0 &&
+	    (create || q->syncer != NULL || errno != ENOENT))
+		return -1;
 	if (!create)
 		return 0;
 	for (int i = 0; i < QUEUE_DIRS; i++)
@@ -89,7 +94,7 @@ queue_open(const struct queue_conf *c, bool create, struct syncer *s,
 	q = mem_new(1, sizeof(*q));
 	for (int i = 0; i < QUEUE_DIRS; i++)
 		q->dirs[i] = -1;
-	q->log = -1;
+	q->log = q->journal = -1;
 	q->syncer = s;
 	q->minfree = c->minfree;
 	r = open_all(q, top, create, err);
@@ -98,6 +103,8 @@ queue_open(const struct queue_conf *c, bool create, struct syncer *s,
 		queue_close(&q);
 		return error_in(err, "queue directory %s", c->dir);
 	}
+	if (c->journal && s != NULL)
+		q->writer = journal_writer_new(q);
 	*out = q;
 	return 0;
 }
@@ -112,6 +119,9 @@ queue_close(struct queue **q)
 			(void)close((*q)->dirs[i]);
 	if ((*q)->log >= 0)
 		(void)close((*q)->log);
+	if ((*q)->journal >= 0)
+		(void)close((*q)->journal);
+	journal_writer_free(&(*q)->writer);
 	mem_free(q);
 }
 
@@ -228,9 +238,9 @@ queue_remove(struct queue *q, const char *id, enum queue_dir dir,
 	return queue_log_remove(q, id, err);
 }
 
-static int
-each_in(int path_fd, bool (*each)(void *arg, const char *id), void *arg,
-    struct error *err)
+int
+queue_each_name(int path_fd, bool (*each)(void *arg, const char *name),
+    void *arg, struct error *err)
 {
 	struct dirent	*e;
 	DIR		*d;
@@ -245,7 +255,7 @@ each_in(int path_fd, bool (*each)(void *arg, const char *id), void *arg,
 		return error_sys(err, "list queue directory");
 	}
 	for (errno = 0; (e = readdir(d)) != NULL; errno = 0)
-		if (queue_id_ok(e->d_name) && !each(arg, e->d_name))
+		if (e->d_name[0] != '.' && !each(arg, e->d_name))
 			break;
 	if (e == NULL && errno != 0) {
 		(void)error_sys(err, "list queue directory");
@@ -254,6 +264,28 @@ each_in(int path_fd, bool (*each)(void *arg, const char *id), void *arg,
 	}
 	(void)closedir(d);
 	return 0;
+}
+
+struct ids {
+	bool	(*each)(void *arg, const char *id);
+	void	*arg;
+};
+
+static bool
+only_ids(void *arg, const char *name)
+{
+	const struct ids	*i = arg;
+
+	return !queue_id_ok(name) || i->each(i->arg, name);
+}
+
+static int
+each_in(int path_fd, bool (*each)(void *arg, const char *id), void *arg,
+    struct error *err)
+{
+	struct ids	i = { each, arg };
+
+	return queue_each_name(path_fd, only_ids, &i, err);
 }
 
 int

@@ -52,7 +52,7 @@ static void
 teardown(void)
 {
 	static const char *const subs[] = {
-		"tmp", "new", "cur", "hold", "corrupt", "log"
+		"tmp", "new", "cur", "hold", "corrupt", "log", "journal"
 	};
 	char	 path[128];
 
@@ -91,7 +91,7 @@ commit_as(const char *content, size_t n, bool hold)
 	struct queue_file	*f;
 	char			*id;
 
-	ck_assert_int_eq(queue_file_new(q, &f, &err), 0);
+	queue_file_new(q, &f);
 	id = arena_strdup(a, queue_file_id(f));
 	ck_assert_int_eq(queue_file_write(f, content, n, &err), 0);
 	ck_assert_msg(queue_file_commit_now(&f, &sample, hold, &err) == 0,
@@ -254,7 +254,7 @@ START_TEST(content_rules)
 			unsigned int		 flags;
 			int			 r;
 
-			ck_assert_int_eq(queue_file_new(q, &f, &err), 0);
+			queue_file_new(q, &f);
 			r = queue_file_write(f, lines[i].in, cut, &err);
 			if (r == 0)
 				r = queue_file_write(f, lines[i].in + cut,
@@ -311,7 +311,7 @@ START_TEST(bad_envelopes)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct queue_file	*f;
 
-		ck_assert_int_eq(queue_file_new(q, &f, &err), 0);
+		queue_file_new(q, &f);
 		ck_assert_int_eq(queue_file_commit_now(&f, &rows[i], false,
 		    &err), -1);
 	}
@@ -609,7 +609,7 @@ START_TEST(async_commits)
 	for (int i = 0; i < 50; i++) {
 		struct queue_file	*f;
 
-		ck_assert_int_eq(queue_file_new(q, &f, &err), 0);
+		queue_file_new(q, &f);
 		ck_assert_int_eq(queue_file_write(f, body, sizeof(body) - 1,
 		    &err), 0);
 		queue_file_commit(&f, i % 10 == 9 ? &bad : &sample, false,
@@ -627,15 +627,23 @@ START_TEST(async_commits)
 }
 END_TEST
 
+/* More than stays in memory. */
+static void
+write_much(struct queue_file *f)
+{
+	for (int i = 0; i < 10000; i++)
+		ck_assert_int_eq(queue_file_write(f, body, sizeof(body) - 1,
+		    &err), 0);
+}
+
 /* What is being written is no message yet. */
 START_TEST(half_written)
 {
 	struct queue_file	*f;
 	struct queue_msg	 m;
 
-	ck_assert_int_eq(queue_file_new(q, &f, &err), 0);
-	ck_assert_int_eq(queue_file_write(f, body, sizeof(body) - 1, &err),
-	    0);
+	queue_file_new(q, &f);
+	write_much(f);
 	ck_assert_int_eq(open_msg(queue_file_id(f), &m), QUEUE_INCOMPLETE);
 	queue_file_abort(&f);
 }
@@ -645,7 +653,9 @@ START_TEST(abort_leaves_nothing)
 {
 	struct queue_file	*f, *none = NULL;
 
-	ck_assert_int_eq(queue_file_new(q, &f, &err), 0);
+	queue_file_new(q, &f);
+	ck_assert_int_eq(in_dir(QUEUE_NEW), 0);
+	write_much(f);
 	ck_assert_int_eq(in_dir(QUEUE_NEW), 1);
 	queue_file_abort(&f);
 	queue_file_abort(&none);
@@ -660,7 +670,7 @@ START_TEST(no_overwriting)
 	char			 id[QUEUE_ID_MAX];
 	int			 fd;
 
-	ck_assert_int_eq(queue_file_new(q, &f, &err), 0);
+	queue_file_new(q, &f);
 	memcpy(id, queue_file_id(f), sizeof(id));
 	fd = openat(q->dirs[QUEUE_HOLD], id, O_WRONLY | O_CREAT, 0600);
 	ck_assert_int_ge(fd, 0);
@@ -687,13 +697,13 @@ START_TEST(disk_full)
 
 		(void)signal(SIGXFSZ, SIG_IGN);
 		(void)setrlimit(RLIMIT_FSIZE, &small);
-		if (queue_file_new(q, &f, &err) < 0 ||
-		    queue_file_write(f, big, 200000, &err) == 0 ||
+		queue_file_new(q, &f);
+		if (queue_file_write(f, big, 200000, &err) == 0 ||
 		    queue_file_write(f, "x", 1, &err) == 0)
 			_exit(1);
 		r = queue_file_commit_now(&f, &sample, false, &err);
-		if (r == 0 || queue_file_new(q, &f, &err) < 0 ||
-		    queue_file_write(f, big, 30000, &err) < 0)
+		queue_file_new(q, &f);
+		if (r == 0 || queue_file_write(f, big, 30000, &err) < 0)
 			_exit(2);
 		/* Fits into the buffer, so that only the commit fails. */
 		r = queue_file_commit_now(&f, &sample, false, &err);
@@ -714,7 +724,8 @@ START_TEST(sweep)
 	char			*id = commit_as(body, 12, false);
 	int			 fd;
 
-	ck_assert_int_eq(queue_file_new(q, &f, &err), 0);
+	queue_file_new(q, &f);
+	write_much(f);
 	fd = openat(q->dirs[QUEUE_NEW], "HALFWAY", O_WRONLY | O_CREAT, 0600);
 	(void)close(fd);
 	ck_assert_int_eq(queue_log_append(q, "ORPHAN", &rec, 1, false, &err),
@@ -835,8 +846,8 @@ commit_and_tell(int fd)
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
 		_exit(77);
 	(void)raise(SIGSTOP);
-	if (queue_file_new(q, &f, &err) < 0 ||
-	    queue_file_write(f, body, sizeof(body) - 1, &err) < 0 ||
+	queue_file_new(q, &f);
+	if (queue_file_write(f, body, sizeof(body) - 1, &err) < 0 ||
 	    queue_file_commit_now(&f, &sample, false, &err) < 0)
 		_exit(1);
 	(void)!write(fd, "250", 3);

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "queue/journal_seg.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/crc32c.h"
+#include "base/mem.h"
+#include "queue/queue_format.h"
+#include "queue/queue_int.h"
+#include "sys/file.h"
+
+#define SEG_MAGIC	"PHjrnl2\n"
+#define FRAME_MAGIC	"PHframe\n"
+#define MAGIC_SIZE	8
+
+/* Offsets in the segment's head. */
+enum { S_GENERATION = 8, S_CRC = 16, S_SIZE = 20 };
+/* Offsets in a frame's head. */
+enum { F_GENERATION = 8, F_ID = 16, F_LENGTH = 48, F_CRC = 60 };
+
+static uint64_t
+round_up(uint64_t n, uint64_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+/*
+ * A segment's life.
+ */
+
+static int
+fill_with_zeros(int fd, uint64_t size)
+{
+	size_t		 n = (size_t)1 << 20;
+	unsigned char	*zeros = mem_new(n, 1);
+	int		 r = 0;
+
+	for (uint64_t at = 0; r == 0 && at < size; at += n)
+		r = file_pwrite(fd, zeros, n, (off_t)at);
+	mem_free(&zeros);
+	return r;
+}
+
+/* Made and locked before it has a name that qmgr looks at. */
+static int
+make_new(struct queue *q, struct seg *s, struct error *err)
+{
+	queue_id_make(s->name);
+	s->fd = openat(q->dirs[QUEUE_TMP], s->name, O_WRONLY | O_CREAT |
+	    O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (s->fd < 0)
+		return error_sys(err, "create journal segment tmp/%s",
+		    s->name);
+	if (file_lock(s->fd, true, false) == 0 &&
+	    fill_with_zeros(s->fd, s->size) == 0 &&
+	    queue_rename(q->dirs[QUEUE_TMP], s->name, q->journal,
+	    s->name) == 0)
+		return 0;
+	(void)error_sys(err, "prepare journal segment %s", s->name);
+	(void)unlinkat(q->dirs[QUEUE_TMP], s->name, 0);
+	return -1;
+}
+
+static void
+slot_name(int slot, char out[QUEUE_ID_MAX])
+{
+	(void)snprintf(out, QUEUE_ID_MAX, "free.%d", slot);
+}
+
+/* Who has the lock and finds the file under its free name may rename it. */
+static bool
+take_slot(struct queue *q, struct seg *s, int slot)
+{
+	char		 name[QUEUE_ID_MAX];
+	struct stat	 mine, there;
+
+	slot_name(slot, name);
+	s->fd = openat(q->journal, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (s->fd < 0)
+		return false;
+	queue_id_make(s->name);
+	if (file_lock(s->fd, true, false) == 0 && fstat(s->fd, &mine) == 0 &&
+	    fstatat(q->journal, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    mine.st_ino == there.st_ino && mine.st_dev == there.st_dev &&
+	    (uint64_t)mine.st_size >= SEG_MIN &&
+	    queue_rename(q->journal, name, q->journal, s->name) == 0) {
+		s->size = (uint64_t)mine.st_size;
+		return true;
+	}
+	(void)close(s->fd);
+	s->fd = -1;
+	return false;
+}
+
+static int
+put_head(struct seg *s, struct error *err)
+{
+	unsigned char	 head[S_SIZE] = { 0 };
+
+	do {
+		if (getrandom(&s->generation, sizeof(s->generation), 0) !=
+		    sizeof(s->generation))
+			return error_sys(err, "random number");
+	} while (s->generation == 0);
+	memcpy(head, SEG_MAGIC, MAGIC_SIZE);
+	queue_put64(head + S_GENERATION, s->generation);
+	queue_put32(head + S_CRC, crc32c(0, head, S_CRC));
+	/* Not fdatasync: the name must be durable before anything is promised,
+	 * or the next start would take the segment for a free one. */
+	if (file_pwrite(s->fd, head, sizeof(head), 0) < 0 || fsync(s->fd) < 0)
+		return error_sys(err, "begin journal segment %s", s->name);
+	return 0;
+}
+
+struct seg *
+seg_begin(struct queue *q, uint64_t size, struct error *err)
+{
+	struct seg	*s = mem_new(1, sizeof(*s));
+	bool		 taken = false;
+
+	s->fd = -1;
+	s->size = size;
+	s->end = SEG_BLOCK;
+	for (int slot = 0; !taken && slot < SEG_FREE_SLOTS; slot++)
+		taken = take_slot(q, s, slot);
+	if ((!taken && make_new(q, s, err) < 0) || put_head(s, err) < 0)
+		seg_end(&s);
+	return s;
+}
+
+void
+seg_end(struct seg **s)
+{
+	if (*s == NULL)
+		return;
+	if ((*s)->fd >= 0)
+		(void)close((*s)->fd);
+	mem_free(s);
+}
+
+static int
+forget(int fd, struct error *err)
+{
+	static const unsigned char	none[S_SIZE];
+
+	if (file_pwrite(fd, none, sizeof(none), 0) < 0 || fdatasync(fd) < 0)
+		return error_sys(err, "clear journal segment");
+	return 0;
+}
+
+int
+seg_retire(struct queue *q, int fd, const char *name, struct error *err)
+{
+	struct stat	 st;
+	char		 slot[QUEUE_ID_MAX];
+
+	if (forget(fd, err) < 0)
+		return error_in(err, "journal/%s", name);
+	if (fstat(fd, &st) < 0)
+		return error_sys(err, "stat journal/%s", name);
+	for (int i = 0; (uint64_t)st.st_size >= SEG_MIN &&
+	    i < SEG_FREE_SLOTS; i++) {
+		slot_name(i, slot);
+		if (strcmp(slot, name) == 0 || queue_rename(q->journal, name,
+		    q->journal, slot) == 0)
+			return 0;
+	}
+	if (unlinkat(q->journal, name, 0) < 0 && errno != ENOENT)
+		return error_sys(err, "remove journal segment %s", name);
+	return 0;
+}
+
+/*
+ * Frames.
+ */
+
+uint64_t
+seg_frame_room(uint64_t length)
+{
+	return round_up(SEG_FRAME + length, SEG_FRAME);
+}
+
+bool
+seg_has_room(const struct seg *s, uint64_t length)
+{
+	return s->end + seg_frame_room(length) <= s->size;
+}
+
+void
+seg_frame_put(uint64_t generation, const char *id, uint32_t length,
+    unsigned char out[SEG_FRAME])
+{
+	memset(out, 0, SEG_FRAME);
+	memcpy(out, FRAME_MAGIC, MAGIC_SIZE);
+	queue_put64(out + F_GENERATION, generation);
+	memcpy(out + F_ID, id, strlen(id));
+	queue_put32(out + F_LENGTH, length);
+	queue_put32(out + F_CRC, crc32c(0, out, F_CRC));
+}
+
+bool
+seg_frame_get(const unsigned char in[SEG_FRAME], uint64_t generation,
+    struct seg_frame *out)
+{
+	if (memcmp(in, FRAME_MAGIC, MAGIC_SIZE) != 0 ||
+	    queue_get64(in + F_GENERATION) != generation ||
+	    queue_get32(in + F_CRC) != crc32c(0, in, F_CRC))
+		return false;
+	memcpy(out->id, in + F_ID, sizeof(out->id));
+	out->length = queue_get32(in + F_LENGTH);
+	return out->id[QUEUE_ID_MAX - 1] == '\0' && queue_id_ok(out->id);
+}
+
+int
+seg_generation(int fd, uint64_t *out)
+{
+	unsigned char	 head[S_SIZE];
+	ssize_t		 n = file_pread(fd, head, sizeof(head), 0);
+
+	if (n < 0)
+		return -1;
+	if (n != sizeof(head) || memcmp(head, SEG_MAGIC, MAGIC_SIZE) != 0 ||
+	    queue_get32(head + S_CRC) != crc32c(0, head, S_CRC))
+		return 0;
+	*out = queue_get64(head + S_GENERATION);
+	return 1;
+}
+
+void
+seg_void(const struct seg *s, uint64_t at)
+{
+	static const unsigned char	none[SEG_FRAME];
+
+	/* If not even that can be written, a message that was refused with
+	 * 4xx may come back after a crash: a duplicate. */
+	(void)!file_pwrite(s->fd, none, sizeof(none), (off_t)at);
+}
+
+/*
+ * Walking.
+ */
+
+static const unsigned char *
+peek(struct seg_walk *w)
+{
+	uint64_t	 left = w->end - w->next;
+	ssize_t		 n;
+
+	if (w->ncache < SEG_FRAME || w->next < w->cache_at ||
+	    w->next > w->cache_at + w->ncache - SEG_FRAME) {
+		n = file_pread(w->fd, w->cache, left < sizeof(w->cache) ?
+		    (size_t)left : sizeof(w->cache), (off_t)w->next);
+		w->ncache = n < 0 ? 0 : (size_t)n;
+		w->cache_at = w->next;
+		if (w->ncache < SEG_FRAME)
+			return NULL;
+	}
+	return w->cache + (w->next - w->cache_at);
+}
+
+int
+seg_walk(struct seg_walk *w, struct seg_frame *out, uint64_t *at_out)
+{
+	while (w->next + SEG_FRAME <= w->end) {
+		const unsigned char	*head = peek(w);
+
+		if (head == NULL)
+			return -1;
+		if (seg_frame_get(head, w->generation, out) &&
+		    w->next + SEG_FRAME + out->length <= w->end) {
+			*at_out = w->next + SEG_FRAME;
+			w->next += seg_frame_room(out->length);
+			return 1;
+		}
+		if (!w->search && w->next % SEG_BLOCK == 0)
+			return 0;
+		w->next = round_up(w->next + 1, w->search ? SEG_FRAME :
+		    SEG_BLOCK);
+	}
+	return 0;
+}
