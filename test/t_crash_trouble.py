@@ -12,5 +12,6 @@ import short  # noqa: E402
 def test_trouble(_):
     import trouble
 
-    for _, a in short.each_mode():
-        short.run_cases(list(trouble.cases(a)))
+    for first, a in short.each_mode():
+        short.run_cases([c for c in trouble.cases(a)
+                         if first or "clock" not in c[0]])

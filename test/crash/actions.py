@@ -21,6 +21,7 @@ IMAP_ERRORS = (OSError, imaplib.IMAP4.error, EOFError)
 
 class Action:
     runs = ()			# programs that act() starts itself
+    times = 3			# that act() can follow one prepare()
 
     def __init__(self, s):
         self.s = s
@@ -161,7 +162,8 @@ class Expunge(Imap):
 
 
 class Pop(Action):
-    """DELE and QUIT."""
+    """DELE and QUIT; the session that prepare() began ends with it."""
+    times = 1
     programs = ("popd",)
 
     def __init__(self, s):

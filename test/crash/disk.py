@@ -143,7 +143,8 @@ class Disk:
         """As after an error: unmount, check, mount."""
         self.umount()
         r = subprocess.run([shutil.which("e2fsck", path=PATH), "-fy",
-                            self.image], stdout=subprocess.PIPE)
+                            self.image], stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT)
         if r.returncode & ~1:
             raise Failed("e2fsck: %d: %r" % (r.returncode, r.stdout))
         self.mount()

@@ -77,11 +77,16 @@ def attach(s, action, program, inject):
 
 
 def one(s, action, program, inject):
+    """The action once; more often if the call did not come yet, for some
+    belong to work that is only done now and then."""
     t = attach(s, action, program, inject)
     try:
         with s.event("tree"):
-            action.act(t)
-            time.sleep(0.15)		# what follows the answer
+            for _ in range(action.times if inject else 1):
+                action.act(t)
+                time.sleep(0.15)		# what follows the answer
+                if t.injected():
+                    break
     finally:
         t.stop()
     return t
@@ -141,12 +146,12 @@ def try_all(s, name, action, plan):
     """(faults that were met, violations)"""
     hit, bad = 0, []
     for n, (program, call, k, fault) in enumerate(plan):
-        for _ in range(2):	# which thread does it, is not always the same
-            t = one(s, action, program, (call, k, fault))
-            if t.injected():
-                hit += 1
-                break
-        why = check(s, action, "%s: %s %s #%d" % (program, fault, call, k))
+        what = "%s: %s %s #%d" % (program, fault, call, k)
+        try:
+            hit += one(s, action, program, (call, k, fault)).injected()
+            why = check(s, action, what)
+        except Failed as e:
+            raise Failed("%s: %s" % (what, e))
         if why:
             bad.append(why)
             print("  " + why, flush=True)
@@ -164,6 +169,8 @@ def run_case(prefix, name, sample, seed, keep):
         s.lay_out()
         s.i.start()
         action = ACTIONS[name](s)
+        action.prepare()		# what is done only once is done
+        action.act(None)
         plan, total = make_plan(s, name, action, sample)
         hit, bad = try_all(s, name, action, plan)
         v = s.verdict(5, 5)
@@ -186,4 +193,4 @@ def run_case(prefix, name, sample, seed, keep):
 def cases(a):
     for name in ACTIONS:
         yield "syscalls-" + name, lambda name=name: run_case(
-            a.prefix, name, None if a.long else 8, a.seed, a.keep)
+            a.prefix, name, None if a.long else 5, a.seed, a.keep)
