@@ -10,7 +10,6 @@ from instance import wait_for
 from ledger import PEER, make as message
 
 HOUR, DAY = 3600, 86400
-LATE = 1.5
 
 
 def make(s):

@@ -48,11 +48,9 @@ class LogBook(threading.Thread):
         self.sizes, self.times = [0], [time.time()]
         self.stopping = threading.Event()
         self.events = []
-        self.forget()
-
-    def forget(self):
         self.read_to = 0
         self.seen = {}		# qid: place of its first line
+        self.active = {}	# qid: places of (queue active)
         self.sent = {}		# (qid, recipient): places of status=sent
         self.removed = {}	# qid: place
 
@@ -99,48 +97,51 @@ class LogBook(threading.Thread):
         self.seen.setdefault(qid, at)
         if text == b"removed":
             self.removed[qid] = at
+        elif text.endswith(b"(queue active)"):
+            self.active.setdefault(qid, []).append(at)
         elif text.startswith(b"to=<"):
             m = SENT.match(text)
             if m:
                 self.sent.setdefault((qid, m.group(1).decode()),
                                      []).append(at)
 
-    def in_flight_at(self, qid, recipient, arrived, rule, after=None):
+    def in_flight_at(self, qid, recipient, arrived, again, late, after=None):
         """The first event (later than `after`) at which this recipient was in
-        flight: the message was there, its copy had arrived or arrived soon
-        after (from an agent that went on), and it was not settled yet.  None
-        if there was none."""
-        there = self.seen.get(qid, 0)
-        begun = after.end_at if after else 0
-        lines = [p for p in self.sent.get((qid, recipient), ()) if p > begun]
-        settled = self.when(lines[0]) + rule.late if lines else None
-        removed = self.removed.get(qid)
-        i = bisect.bisect_left([e.end_time for e in self.events],
-                               arrived - rule.after)
-        for e in self.events[i:]:
-            if settled is not None and e.time > settled:
+        flight; None if there was none.  again: when the next copy came, or
+        None.  late: seconds from the line of an agent to a mark that nothing
+        undoes any more."""
+        last = self.settled(qid, recipient, arrived) + late
+        if again is not None:
+            last = min(last, again)
+        first = 0 if after is None else self.events.index(after) + 1
+        for e in self.events[first:]:
+            if e.time > last:
                 return None
-            if e.what != "power" and removed is not None and removed <= e.at:
+            if e.what != "power" and self.removed.get(qid, e.at + 1) <= e.at:
                 return None
-            if (after is None or e.time > after.time) and \
-                    e.end_at >= there and e.repeats(recipient):
+            if e.repeats(recipient) and self.under_way(qid, arrived, e):
                 return e
         return None
 
-    def resubmitted_at(self, first, second, rule):
+    def under_way(self, qid, arrived, e):
+        """qmgr had taken the message up before the event for the delivery
+        that made this copy."""
+        active = self.active.get(qid, ())
+        return any(p <= e.end_at for p in active) and not any(
+            p > e.end_at and self.when(p) < arrived for p in active)
+
+    def settled(self, qid, recipient, arrived):
+        """When the first line that follows this copy was there."""
+        for place in self.sent.get((qid, recipient), ()):
+            if self.when(place) >= arrived:
+                return self.when(place)
+        return float("inf")
+
+    def resubmitted_at(self, first, second, late):
         """The event that made pickup take a submission a second time."""
         a, b = self.seen.get(first, 0), self.seen.get(second, 0)
         for e in self.events:
             if e.what in ("power", "tree", "pickup") and e.at < b and \
-                    self.when(a) >= e.time - rule.late:
+                    self.when(a) >= e.time - late:
                 return e
         return None
-
-
-class Rule:
-    """What counts as in flight.  late: seconds from the line of an agent to a
-    mark that nothing undoes any more.  after: seconds that an agent may
-    outlive the event with what it had begun."""
-
-    def __init__(self, late, after):
-        self.late, self.after = late, after

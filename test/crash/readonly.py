@@ -64,11 +64,11 @@ class Error:
     def begin(self, w):
         disk = w.disks[self.where]
         run(["mount", "-o", "remount,errors=remount-ro", disk.at])
-        with w.s.event("power"), open(
-                "/sys/fs/ext4/%s/trigger_fs_error" %
-                os.path.basename(disk.loop), "w") as f:
+        self.event = w.s.event("power")
+        self.event.__enter__()
+        with open("/sys/fs/ext4/%s/trigger_fs_error" %
+                  os.path.basename(disk.loop), "w") as f:
             f.write("crash test\n")
-            f.flush()
 
     def go_on(self, w):
         pass
@@ -79,6 +79,7 @@ class Error:
     def end(self, w):
         with w.quiet():
             w.s.i.stop()
+            self.event.__exit__(None, None, None)
             put_together(w.s)
             w.disks[self.where].repair()
             set_apart(w.s)

@@ -173,7 +173,7 @@ def run_case(prefix, name, sample, seed, keep):
         action.act(None)
         plan, total = make_plan(s, name, action, sample)
         hit, bad = try_all(s, name, action, plan)
-        v = s.verdict(5, 5)
+        v = s.verdict(5)
         print("syscalls %s: %d of %d faults tried, %d met; %s" % (
             name, len(plan), total, hit, v.line()), flush=True)
         if bad:

@@ -17,7 +17,7 @@ import instance
 from instance import Failed, wait_for
 from ledger import PEER, Arrived, Ledger
 from load import Injector, Submitter
-from logbook import LogBook, Rule
+from logbook import LogBook
 from peer import Peer
 from verdict import Verdict
 
@@ -223,9 +223,9 @@ class System:
             out[user] = os.path.join(self.i.mail, domain, name, "Maildir")
         return out
 
-    def verdict(self, late, after):
+    def verdict(self, late):
         return Verdict(self.ledger, Arrived(self.peer, self.maildirs()),
-                       self.book, Rule(late, after))
+                       self.book, late)
 
     def leftovers(self):
         """What must be empty when all is over.  A file that its writer did

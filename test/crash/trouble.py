@@ -119,7 +119,7 @@ def run_one(prefix, name, kinds, troubles, seconds, seed, keep):
         w.imap.finish()
         s.drain(300)
         w.imap.look()
-        v = s.verdict(clock.LATE * SLOW, 1.0 * SLOW)
+        v = s.verdict(1.0 + 0.5 * SLOW)
         print("trouble %s: refused %s; %s; %s" % (
             name, ", ".join("%d (%s)" % (n, t) for t, n in refused),
             v.line(), w.imap.line()), flush=True)

@@ -3,9 +3,9 @@
 
 
 class Verdict:
-    def __init__(self, ledger, arrived, book, rule):
+    def __init__(self, ledger, arrived, book, late):
         self.ledger, self.arrived = ledger, arrived
-        self.book, self.rule = book, rule
+        self.book, self.late = book, late
         self.acked = len(ledger.acked)
         self.messages = ledger.messages
         self.lost, self.altered = [], list(arrived.empty)
@@ -38,15 +38,16 @@ class Verdict:
         qids = sorted({c.qid for c in copies},
                       key=lambda q: self.book.seen.get(q, 0))
         for a, b in zip(qids, qids[1:]):
-            if self.book.resubmitted_at(a, b, self.rule) is None:
+            if self.book.resubmitted_at(a, b, self.late) is None:
                 self.unexplained.append((mid, recipient, "queued twice", a,
                                          b))
         for qid in qids:
             times = sorted(c.when for c in copies if c.qid == qid)
             event, flew = None, False
             for n, t in enumerate(times):
-                event = self.book.in_flight_at(qid, recipient, t, self.rule,
-                                               event)
+                again = times[n + 1] if n + 1 < len(times) else None
+                event = self.book.in_flight_at(qid, recipient, t, again,
+                                               self.late, event)
                 flew = flew or event is not None
                 if event is None:
                     if n < len(times) - 1:
@@ -61,6 +62,7 @@ class Verdict:
         told = [(t, "copy") for t in times]
         told += [(book.when(p), "sent")
                  for p in book.sent.get((qid, recipient), ())]
+        told += [(book.when(p), "active") for p in book.active.get(qid, ())]
         told += [(book.when(p), what) for p, what in (
             (book.seen.get(qid), "seen"), (book.removed.get(qid), "removed"))
                  if p is not None]
