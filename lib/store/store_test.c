@@ -705,6 +705,7 @@ END_TEST
 
 struct shared {
 	int	 bad;
+	uint32_t validity;		/* of what follows; 0: the first */
 	int	 seen[MAX_UID];		/* number of the message, 0: none */
 	int	 acked[MAX_UID];
 	char	 expunged[MAX_UID];
@@ -853,6 +854,40 @@ stop(pid_t *pids, size_t n)
 	}
 }
 
+static bool
+is_there(const int *numbers, uint32_t count, int n)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (numbers[i] == n)
+			return true;
+	return false;
+}
+
+/* Without its log, and killed before it had a list of UIDs, a mailbox begins
+ * anew: no UID of before means anything, but no message is lost. */
+static void
+note_validity(struct view *v)
+{
+	uint32_t	 now = view_uidvalidity(v), count = view_count(v);
+	int		*numbers;
+
+	if (shared->validity == 0)
+		shared->validity = now;
+	if (shared->validity == now)
+		return;
+	ck_assert_uint_gt(now, shared->validity);
+	numbers = arena_alloc(mem, (count + 1) * sizeof(*numbers));
+	for (uint32_t seq = 1; seq <= count; seq++)
+		numbers[seq - 1] = number_of(v, seq, mem);
+	for (int i = 0; i < MAX_UID; i++)
+		if (shared->acked[i] != 0 && !shared->expunged[i])
+			ck_assert_msg(is_there(numbers, count,
+			    shared->acked[i]), "uid %d lost", i);
+	ck_assert_int_eq(shared->bad, 0);
+	memset(shared, 0, sizeof(*shared));
+	shared->validity = now;
+}
+
 /* All that was acknowledged and not expunged is there under its UID, with its
  * content; the totals are right. */
 static void
@@ -863,6 +898,7 @@ verify(void)
 	uint32_t		 unseen = 0;
 	struct view_msg		 m;
 
+	note_validity(v);
 	look(v);
 	ck_assert_int_eq(shared->bad, 0);
 	for (uint32_t uid = 1; uid < view_uidnext(v) && uid < MAX_UID; uid++)
