@@ -38,22 +38,16 @@ quarantine(struct qmgr *q, const char *id, enum queue_dir dir,
 static void
 load_due(struct qmgr *q, const char *id)
 {
-	struct arena		*a = arena_new();
-	struct queue_msg	 file;
-	struct error		 err = { .text = "" };
-	struct msg		*m;
-	unsigned int		 attempts = 0;
-	usec_t			 due = 0, now = clock_wall();
+	struct error	 err = { .text = "" };
+	struct msg	*m;
+	unsigned int	 attempts = 0;
+	usec_t		 due = 0, now = clock_wall();
 
-	switch (queue_msg_open(q->queue, QUEUE_CUR, id, false, false, a, &file,
-	    &err)) {
+	switch (queue_peek_due(q->queue, id, &due, &attempts, &err)) {
 	case QUEUE_OK:
-		if (queue_msg_get_due(&file, &due, &attempts, &err) < 0)
-			due = 0;
 		/* A clock that was wrong must not hold mail for years. */
 		if (due > now + q->conf->maximal_backoff)
 			due = now + q->conf->maximal_backoff;
-		queue_msg_close(&file);
 		m = msg_new(q, id, QUEUE_CUR, MSG_DEFERRED);
 		m->attempts = attempts;
 		msg_wait_until(q, m, due);
@@ -70,7 +64,6 @@ load_due(struct qmgr *q, const char *id)
 	case QUEUE_INCOMPLETE:
 		break;
 	}
-	arena_free(&a);
 }
 
 void

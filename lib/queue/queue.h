@@ -217,6 +217,12 @@ int	 queue_msg_set_due(struct queue_msg *m, usec_t due,
 int	 queue_msg_get_due(const struct queue_msg *m, usec_t *due_out,
 	    unsigned int *attempts_out, struct error *err) MUST_USE;
 
+/* The same of a message in cur/ from its head alone, for a start with many of
+ * them; the rest is looked at when it is opened. */
+enum queue_read	 queue_peek_due(struct queue *q, const char *id,
+		    usec_t *due_out, unsigned int *attempts_out,
+		    struct error *err) MUST_USE;
+
 /*
  * Delivery log: log/<id>, append-only, CRC-framed; what bounce and postqueue
  * know about failures, delays and successes.

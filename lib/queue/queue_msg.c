@@ -86,6 +86,30 @@ read_exactly(int fd, void *p, size_t n, uint64_t at, struct error *err)
 	return QUEUE_OK;
 }
 
+enum queue_read
+queue_peek_due(struct queue *q, const char *id, usec_t *due_out,
+    unsigned int *attempts_out, struct error *err)
+{
+	unsigned char		 head[QUEUE_HEAD_SIZE];
+	struct queue_head	 h;
+	uint64_t		 size;
+	int			 fd = -1;
+	enum queue_read		 r = open_file(q, QUEUE_CUR, id, false, &fd,
+				    &size, err);
+
+	if (r == QUEUE_OK)
+		r = read_exactly(fd, head, sizeof(head), 0, err);
+	if (r == QUEUE_OK && queue_head_get(slice_of(head, sizeof(head)), &h,
+	    err) < 0)
+		r = QUEUE_BAD;
+	if (r == QUEUE_OK)
+		(void)queue_slot_get(head + QUEUE_SLOT_OFFSET, due_out,
+		    attempts_out);
+	if (fd >= 0)
+		(void)close(fd);
+	return r;
+}
+
 static enum queue_read
 check_content(const struct image *im, const struct queue_head *h,
     uint32_t want, struct error *err)
