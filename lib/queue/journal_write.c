@@ -4,6 +4,8 @@
  * fdatasync answers them all.  What arrives meanwhile is the next batch; nobody
  * waits for a clock.
  *
+ * The next segment is made ready beside this, so that nobody waits for it.
+ *
  * A batch is written only after the sync of the one before, so a frame that
  * is not whole after a crash has nothing acknowledged behind it. */
 #include "queue/journal_write.h"
@@ -36,6 +38,9 @@ struct journal_writer {
 	struct list		 pending, batch;	/* struct commit */
 	bool			 leading;	/* a job runs */
 	uint64_t		 next_size;	/* of a segment to be made */
+	struct seg		*next;		/* made ready; NULL */
+	struct seg		*made;		/* by the other job */
+	bool			 making;	/* it runs */
 	struct group		 group;	/* the job's */
 };
 
@@ -140,10 +145,8 @@ need_segment(struct journal_writer *j, struct group *g, size_t length)
 	}
 	if (j->seg != NULL)
 		return true;
-	j->seg = seg_begin(j->q, j->next_size, &err);
-	/* A process that writes little keeps little. */
-	if (j->seg != NULL && j->next_size < SEG_MAX)
-		j->next_size *= 4;
+	j->seg = j->next != NULL ? j->next : seg_begin(j->q, SEG_MIN, &err);
+	j->next = NULL;
 	return j->seg != NULL;
 }
 
@@ -173,6 +176,49 @@ work(void *arg)
 	sync_group(j, g);
 }
 
+/*
+ * The next segment.
+ */
+
+static void
+make(void *arg)
+{
+	struct journal_writer	*j = arg;
+	struct error		 err;
+
+	/* Without one it is tried again when it is needed. */
+	j->made = seg_begin(j->q, j->next_size, &err);
+}
+
+static void
+made(void *arg)
+{
+	struct journal_writer	*j = arg;
+
+	j->making = false;
+}
+
+/* A process that writes little keeps little: each is larger than the one
+ * before. */
+static void
+look_ahead(struct journal_writer *j)
+{
+	const struct seg	*s = j->seg;
+
+	if (j->making)
+		return;
+	if (j->next == NULL) {
+		j->next = j->made;
+		j->made = NULL;
+	}
+	if (j->next != NULL || s == NULL || s->end < s->size / 4)
+		return;
+	if (j->next_size < SEG_MAX)
+		j->next_size *= 4;
+	j->making = true;
+	syncer_run(j->q->syncer, make, made, j);
+}
+
 static void	done(void *arg);
 
 static void
@@ -184,6 +230,7 @@ lead(struct journal_writer *j)
 		return;
 	while ((l = list_take(&j->pending)) != NULL)
 		list_put_last(&j->batch, l);
+	look_ahead(j);
 	j->leading = true;
 	syncer_run(j->q->syncer, work, done, j);
 }
@@ -260,5 +307,7 @@ journal_writer_free(struct journal_writer **j)
 	if (*j == NULL)
 		return;
 	seg_end(&(*j)->seg);
+	seg_end(&(*j)->next);
+	seg_end(&(*j)->made);
 	mem_free(j);
 }
