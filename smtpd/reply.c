@@ -3,6 +3,19 @@
 #include "smtpd/smtpd.h"
 #include "sys/log.h"
 
+/* "250 2.1.0 " */
+static void
+put_head(struct buf *out, int code, const char *dsn)
+{
+	char	text[5] = { (char)('0' + code / 100),
+	    (char)('0' + code / 10 % 10), (char)('0' + code % 10), ' ',
+	    (char)('0' + code / 100) };
+
+	buf_add(out, text, sizeof(text));
+	buf_adds(out, dsn + 1);
+	buf_addc(out, ' ');
+}
+
 void
 reply(struct conn *c, int code, const char *dsn, const char *fmt, ...)
 {
@@ -12,10 +25,15 @@ reply(struct conn *c, int code, const char *dsn, const char *fmt, ...)
 	/* A session that is ended says so in its last reply. */
 	if (c->s->common->soft_bounce && code >= 500)
 		code -= 100;
-	buf_addf(out, "%d %c%s ", code, '0' + code / 100, dsn + 1);
-	va_start(ap, fmt);
-	buf_addv(out, fmt, ap);
-	va_end(ap);
+	put_head(out, code, dsn);
+	/* Most replies are constant. */
+	if (strchr(fmt, '%') == NULL)
+		buf_adds(out, fmt);
+	else {
+		va_start(ap, fmt);
+		buf_addv(out, fmt, ap);
+		va_end(ap);
+	}
 	buf_adds(out, "\r\n");
 	c->reply_code = code;
 	if (code >= 400)

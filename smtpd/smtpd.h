@@ -117,7 +117,7 @@ struct tx {
 	struct arena		*mem;
 	struct smtp_mail	 mail;
 	const char		**rcpts;	/* accepted ones */
-	size_t			 nrcpts;
+	size_t			 nrcpts, rcpts_size;
 	bool			 rcpt_tried;
 	struct intake_msg	*msg; /* from the first recipient on */
 	bool			 bdat;		/* a chunk has come */

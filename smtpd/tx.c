@@ -140,6 +140,21 @@ begin_message(struct conn *c)
 		log_info("%s: client=%s", tx_id(c), c->namaddr);
 }
 
+static void
+put_rcpt(struct tx *tx, const char *address)
+{
+	const char	**more;
+
+	if (tx->nrcpts == tx->rcpts_size) {
+		tx->rcpts_size = tx->rcpts_size == 0 ? 4 : 2 * tx->rcpts_size;
+		more = arena_array(tx->mem, tx->rcpts_size, sizeof(*more));
+		if (tx->nrcpts > 0)
+			memcpy(more, tx->rcpts, tx->nrcpts * sizeof(*more));
+		tx->rcpts = more;
+	}
+	tx->rcpts[tx->nrcpts++] = arena_strdup(tx->mem, address);
+}
+
 void
 tx_rcpt(struct conn *c, const struct smtp_rcpt *r)
 {
@@ -152,10 +167,7 @@ tx_rcpt(struct conn *c, const struct smtp_rcpt *r)
 	if (tx->msg == NULL)
 		begin_message(c);
 	intake_rcpt(tx->msg, &q);
-	if (tx->rcpts == NULL)
-		tx->rcpts = arena_array(tx->mem,
-		    (size_t)c->s->conf->recipient_limit, sizeof(char *));
-	tx->rcpts[tx->nrcpts++] = arena_strdup(tx->mem, r->address);
+	put_rcpt(tx, r->address);
 }
 
 /* What goes into the header section must be known before it comes. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A chain of blocks, filled from the front of the newest.  Blocks double
- * from 1 KiB to 64 KiB; what is larger than a block gets one of its own. */
+ * from almost 1 KiB (the most that is cheap to get, see mem.c) to 64 KiB; what
+ * is larger than a block gets one of its own. */
 #include "base/arena.h"
 
 #include <stdarg.h>
@@ -11,7 +12,7 @@
 #include "base/mem.h"
 #include "base/panic.h"
 
-#define BLOCK_MIN	((size_t)1024)
+#define BLOCK_MIN	((size_t)960)
 #define BLOCK_MAX	((size_t)65536)
 #define ALIGN		(sizeof(max_align_t))
 
@@ -176,6 +177,21 @@ arena_printf(struct arena *a, const char *fmt, ...)
 	vsnprintf(own, (size_t)len + 1, fmt, ap);
 	va_end(ap);
 	return own;
+}
+
+char *
+arena_join(struct arena *a, struct slice head, const char *middle,
+    struct slice tail)
+{
+	size_t	 n = strlen(middle);
+	char	*s = arena_alloc(a, head.len + n + tail.len + 1);
+
+	if (head.len > 0)
+		memcpy(s, head.p, head.len);
+	memcpy(s + head.len, middle, n);
+	if (tail.len > 0)
+		memcpy(s + head.len + n, tail.p, tail.len);
+	return s;
 }
 
 void

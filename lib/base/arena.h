@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/attr.h"
+#include "base/slice.h"
 
 struct arena;
 
@@ -32,6 +33,10 @@ char	*arena_strdup(struct arena *a, const char *s) MUST_USE;
 char	*arena_strndup(struct arena *a, const char *s, size_t n) MUST_USE;
 char	*arena_printf(struct arena *a, const char *fmt, ...) MUST_USE
 	    PRINTF(2, 3);
+
+/* The three in one string. */
+char	*arena_join(struct arena *a, struct slice head, const char *middle,
+	    struct slice tail) MUST_USE;
 
 /* fn(arg) runs when the arena is freed or reset. */
 void	 arena_at_free(struct arena *a, void (*fn)(void *arg), void *arg);

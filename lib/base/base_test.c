@@ -178,6 +178,10 @@ START_TEST(arenas_free_all)
 	big = arena_alloc(a, 1000000);
 	ck_assert_int_eq(big[999999], 0);
 	ck_assert_str_eq(arena_printf(a, "%s-%d", "x", 42), "x-42");
+	ck_assert_str_eq(arena_join(a, slice_str("a"), "@", slice_str("b.c")),
+	    "a@b.c");
+	ck_assert_str_eq(arena_join(a, slice_of(NULL, 0), "", slice_str("")),
+	    "");
 	arena_reset(a);
 	ck_assert_int_eq(freed, 1);
 	ck_assert_int_eq(*(char *)arena_alloc(a, 500), 0);

@@ -137,7 +137,11 @@ slice_cut(struct slice *s, int c, struct slice *head_out)
 static bool
 one_of(unsigned char c, const char *set)
 {
-	return c != '\0' && strchr(set, c) != NULL;
+	/* Sets are short: a call of strchr() costs more. */
+	while (*set != '\0')
+		if ((unsigned char)*set++ == c)
+			return true;
+	return false;
 }
 
 bool

@@ -280,9 +280,9 @@ address_str(struct arena *a, const struct address *ad)
 	if ((ad->flags & ADDRESS_NULL) != 0)
 		return arena_strdup(a, "");
 	if ((ad->flags & ADDRESS_NODOMAIN) != 0)
-		return arena_printf(a, "%.*s", SLICE_ARG(ad->local));
-	return arena_printf(a, "%.*s@%.*s", SLICE_ARG(ad->local),
-	    SLICE_ARG(ad->domain));
+		return arena_strndup(a, (const char *)ad->local.p,
+		    ad->local.len);
+	return arena_join(a, ad->local, "@", ad->domain);
 }
 
 void

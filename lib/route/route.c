@@ -253,8 +253,9 @@ route_canonical(struct route *r, struct slice addr, struct arena *a,
 	}
 	if (r->conf.append_dot_mydomain && domain[0] != '[' &&
 	    strchr(domain, '.') == NULL)
-		domain = arena_printf(a, "%s.%s", domain, r->common.mydomain);
-	*out = arena_printf(a, "%.*s@%s", SLICE_ARG(local), domain);
+		domain = arena_join(a, slice_str(domain), ".",
+		    slice_str(r->common.mydomain));
+	*out = arena_join(a, local, "@", slice_str(domain));
 	return ROUTE_DONE;
 }
 
