@@ -44,15 +44,25 @@ struct syncer {
 };
 
 /* Without a word from us the loop would sleep over what has finished, for
- * good: so a failure is tried again now, and once more with the next job. */
+ * good: so a failure is tried again now, and once more with the next job.
+ * Under lock, which is given back meanwhile: the loop runs as soon as it is
+ * told. */
 static void
 tell_loop(struct syncer *s)
 {
 	uint64_t	one = 1;
+	bool		done = false;
 
-	for (int tries = 0; tries < 100 && !s->told; tries++)
-		s->told = write(s->event, &one, sizeof(one)) ==
+	if (s->told)
+		return;
+	s->told = true;
+	pthread_mutex_unlock(&s->lock);
+	for (int tries = 0; tries < 100 && !done; tries++)
+		done = write(s->event, &one, sizeof(one)) ==
 		    (ssize_t)sizeof(one) || errno == EAGAIN;
+	pthread_mutex_lock(&s->lock);
+	if (!done)
+		s->told = false;
 }
 
 static void *
@@ -162,9 +172,9 @@ give(void *arg)
 	for (; (link = list_take(&s->fresh)) != NULL; jobs++)
 		list_put_last(&s->todo, link);
 	idle = s->idle < jobs ? s->idle : jobs;
+	pthread_mutex_unlock(&s->lock);
 	for (int i = 0; i < idle; i++)
 		pthread_cond_signal(&s->more);
-	pthread_mutex_unlock(&s->lock);
 	for (; idle < jobs && s->nthreads < s->limit; idle++)
 		start_thread(s);
 }
