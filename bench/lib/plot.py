@@ -3,6 +3,7 @@
 from xml.sax.saxutils import escape
 
 COLOURS = {"posthouse": "#2b6cb0", "posthouse-file": "#63b3ed",
+           "posthouse-b": "#805ad5",
            "postfix": "#c05621", "dovecot": "#2f855a", "bound": "#a0aec0"}
 BAR, LABEL, WIDTH, GAP, TOP = 16, 430, 250, 190, 40
 

@@ -116,6 +116,7 @@ class Server:
 class Posthouse(Server):
     name = label = "posthouse"
     modes = SMTP_MODES + ("mailbox",)
+    prefix = PREFIX
     queue_sync = None           # None: the default
     line_end = b"\r\n"
     durability = {
@@ -131,7 +132,7 @@ class Posthouse(Server):
 
     @classmethod
     def knows(cls, parameter):
-        path = os.path.join(PREFIX, "sbin", "postconf")
+        path = os.path.join(cls.prefix, "sbin", "postconf")
         r = subprocess.run([path, "-d"], stdout=subprocess.PIPE,
                            stderr=subprocess.DEVNULL)
         return any(line.startswith(parameter.encode() + b" =")
@@ -169,7 +170,7 @@ class Posthouse(Server):
     def lay_out(self):
         names = instance.SERVICES
         self.i = instance.Instance(
-            self.dir, PREFIX, main=self.parameters(),
+            self.dir, self.prefix, main=self.parameters(),
             myhostname="mx." + DOMAIN, domains=(DOMAIN,),
             ports=dict(zip(names, free_ports(len(names)))))
         self.i.lay_out()
@@ -207,6 +208,21 @@ class PosthouseFile(Posthouse):
     durability = dict(Posthouse.durability,
                       mail="queue_sync = file: 1 fsync per message before "
                       "250")
+
+
+class PosthouseOther(Posthouse):
+    """Another build, to see what a change is worth: alternating rounds are
+    the only fair comparison on a machine that others use."""
+    name = label = "posthouse-b"
+    prefix = os.environ.get("POSTHOUSE_PREFIX_B", "")
+
+    @classmethod
+    def why_not(cls):
+        return "" if cls.prefix else "POSTHOUSE_PREFIX_B is not set"
+
+    @classmethod
+    def version(cls):
+        return "what is installed in POSTHOUSE_PREFIX_B"
 
 
 class Postfix(Server):
@@ -391,5 +407,5 @@ class Bound(Server):
         pass
 
 
-PEERS = {c.name: c for c in (Posthouse, PosthouseFile, Postfix, Dovecot,
-                             Bound)}
+PEERS = {c.name: c for c in (Posthouse, PosthouseFile, PosthouseOther, Postfix,
+                             Dovecot, Bound)}
