@@ -59,7 +59,7 @@ class Deferred:
         with smtplib.SMTP(servers.HOST, peer.port, timeout=600) as c:
             c.sendmail("a@elsewhere.test", ["b@far.test"],
                        b"Subject: new\r\n\r\nnew\r\n")
-        instance.wait_for("the new message", lambda: watch.arrived, 600,
+        instance.wait_for("the new message", lambda: watch.arrived, 120,
                           0.002)
         return {"answered_s": answered,
                 "start_s": watch.arrived[0] - begun,
