@@ -49,6 +49,8 @@ class Group:
     def removed(self):
         try:
             os.rmdir(self.path)
+        except FileNotFoundError:
+            return True
         except OSError:
             return False
         return True
