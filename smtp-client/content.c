@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How the content of a message goes out.
  *
- * A short one is read into the output buffer and leaves in one write with
+ * A short one comes with the request or is read, and leaves in one write with
  * what ends it: there, a system call costs more than a copy.  A long one goes
  * with sendfile; if it has lines that begin with a dot, it is read and
  * stuffed, and for a server without 8BITMIME mapped and converted, a piece
@@ -24,11 +24,26 @@
 
 struct converted {
 	struct arena		*mem;		/* this lives in it */
-	void			*map;
+	void			*map;		/* NULL: none */
 	size_t			 size;		/* mapped */
+	struct slice		 all;		/* the content */
 	struct downgrade	*d;
 	struct buf		 piece;
 };
+
+/* As pread(), wherever the content is. */
+static ssize_t
+content_pread(const struct deliver_req *m, void *to, size_t n, uint64_t at)
+{
+	struct slice	s;
+
+	if (m->content >= 0)
+		return file_pread(m->content, to, n, (off_t)at);
+	s = slice_first(slice_from(m->text, (size_t)at), n);
+	if (s.len > 0)
+		memcpy(to, s.p, s.len);
+	return (ssize_t)s.len;
+}
 
 /* Do the header fields need SMTPUTF8? */
 bool
@@ -40,7 +55,7 @@ content_header_8bit(const struct job *j)
 	ssize_t		 n;
 	bool		 found = false;
 
-	n = file_pread(j->m.content, p, want, (off_t)j->m.content_offset);
+	n = content_pread(&j->m, p, want, j->m.content_offset);
 	for (ssize_t i = 0; i < n && !found; i++) {
 		if (p[i] == '\n' && i + 2 < n && p[i + 1] == '\r' &&
 		    p[i + 2] == '\n')
@@ -67,31 +82,40 @@ content_free(struct conn *c)
 	arena_free(&mem);
 }
 
-/* NULL: it cannot be read. */
-static struct converted *
-map_content(const struct deliver_req *m)
+/* -1 with errno: it cannot be read. */
+static int
+map_content(const struct deliver_req *m, struct converted *v)
 {
-	struct arena		*mem;
-	struct converted	*v;
-	struct stat		 st;
-	size_t			 size = (size_t)(m->content_offset +
-				    m->content_size);
-	void			*map;
+	struct stat	st;
 
-	if (fstat(m->content, &st) < 0)
-		return NULL;
-	if ((uint64_t)st.st_size < size) {
-		errno = EIO;
-		return NULL;
+	if (m->content < 0) {
+		v->all = m->text;
+		return 0;
 	}
-	map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, m->content, 0);
-	if (map == MAP_FAILED)
-		return NULL;
-	mem = arena_new();
-	v = arena_alloc(mem, sizeof(*v));
+	v->size = (size_t)(m->content_offset + m->content_size);
+	if (fstat(m->content, &st) < 0)
+		return -1;
+	if ((uint64_t)st.st_size < v->size) {
+		errno = EIO;
+		return -1;
+	}
+	v->map = mmap(NULL, v->size, PROT_READ, MAP_PRIVATE, m->content, 0);
+	if (v->map == MAP_FAILED) {
+		v->map = NULL;
+		return -1;
+	}
+	v->all = slice_of((unsigned char *)v->map + m->content_offset,
+	    (size_t)m->content_size);
+	return 0;
+}
+
+static struct converted *
+converted_new(void)
+{
+	struct arena		*mem = arena_new();
+	struct converted	*v = arena_alloc(mem, sizeof(*v));
+
 	v->mem = mem;
-	v->map = map;
-	v->size = size;
 	buf_init(&v->piece, DOWNGRADE_ROOM);
 	return v;
 }
@@ -108,19 +132,18 @@ content_convert(struct conn *c)
 		    "MIME structure cannot be converted" },
 	};
 	struct job		*j = c->job;
-	struct converted	*v = map_content(&j->m);
+	struct converted	*v = converted_new();
 	enum downgrade_result	 result;
 
-	if (v == NULL) {
+	c->tx.converted = v;
+	if (map_content(&j->m, v) < 0) {
 		log_warn("%s: mapping the message: %s", j->m.queue_id,
 		    strerror(errno));
 		tx_refuse(j, DELIVER_DEFERRED, "4.3.0",
 		    "queue file read error");
 		return false;
 	}
-	c->tx.converted = v;
-	result = downgrade_new(slice_of((unsigned char *)v->map +
-	    j->m.content_offset, (size_t)j->m.content_size), v->mem, &v->d);
+	result = downgrade_new(v->all, v->mem, &v->d);
 	if (result == DOWNGRADE_OK)
 		return true;
 	tx_refuse(j, DELIVER_BOUNCED, bad[result].dsn, arena_printf(j->mem,
@@ -204,7 +227,7 @@ stuff(struct tx *tx, struct buf *out, struct slice in)
 static const char *
 read_content(const struct conn *c, void *to, size_t n, uint64_t at)
 {
-	ssize_t	did = file_pread(c->job->m.content, to, n, (off_t)at);
+	ssize_t	did = content_pread(&c->job->m, to, n, at);
 
 	if (did == (ssize_t)n)
 		return NULL;
@@ -218,10 +241,13 @@ put_whole(struct conn *c)
 {
 	const struct deliver_req *m = &c->job->m;
 	unsigned char	 whole[CONTENT_SHORT];
-	struct slice	 s = slice_of(whole, (size_t)m->content_size);
-	const char	*why;
+	struct slice	 s = m->text;
+	const char	*why = NULL;
 
-	why = read_content(c, whole, s.len, m->content_offset);
+	if (m->content >= 0) {
+		s = slice_of(whole, (size_t)m->content_size);
+		why = read_content(c, whole, s.len, m->content_offset);
+	}
 	if (why != NULL)
 		return why;
 	c->tx.ends_crlf = s.len == 0 || slice_ends(s, "\r\n");

@@ -109,6 +109,10 @@ smtpc_deliver(void *daemon, struct ipc_request req, void *msg)
 	j->p = daemon_state(daemon);
 	j->req = req;
 	j->m = *(const struct deliver_req *)msg;
+	if (j->m.content < 0) {
+		j->m.content_offset = 0;
+		j->m.content_size = j->m.text.len;
+	}
 	j->started = clock_wall() - j->m.active;
 	if (j->started < 0)
 		j->started = 0;

@@ -269,7 +269,7 @@ bool	 content_header_8bit(const struct job *j);
 bool	 content_convert(struct conn *c);
 
 /* Up to this size it is sent in one piece. */
-#define CONTENT_SHORT	((size_t)32768)
+#define CONTENT_SHORT	DELIVER_TEXT_MAX
 
 /* Add a short content (CONTENT_SHORT) and what begins and ends it to the
  * output.  False: it cannot be read, nothing is added. */

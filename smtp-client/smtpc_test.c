@@ -380,6 +380,7 @@ struct scenario {
 	bool		 lmtp, eight_bit, utf8, dsn, refused;
 	bool		 default_port;	/* the request names none */
 	bool		 kept;		/* the connection is, at the end */
+	bool		 file;		/* a short content is in a file, too */
 	const char	*results;	/* "sent 2.0.0 text; ..." */
 	const char	*log;		/* somewhere in the log */
 };
@@ -438,7 +439,8 @@ fill(const struct scenario *s, struct deliver_req *m, int fd,
 		.queue_id = "QID1", .transport = "smtp",
 		.nexthop = s->nexthop != NULL ? s->nexthop : "example.com",
 		.port = s->default_port ? 0 : port, .content = fd, .lock = -1,
-		.content_offset = 4,
+		.content_offset = fd < 0 ? 0 : 4, .text = slice_of(s->content,
+		    fd < 0 ? strlen(s->content) : 0),
 		.content_size = strlen(s->content), .eight_bit = s->eight_bit,
 		.dot_lines = s->content[0] == '.' ||
 		    strstr(s->content, "\n.") != NULL,
@@ -457,9 +459,11 @@ deliver(const struct scenario *s, struct loop *loop, struct ipc_client *c)
 	struct deliver_req	m;
 	struct deliver_host	hosts[2];
 	struct deliver_rcpt	rcpts[3];
-	int			fd = content_file(s->content);
+	int			fd = -1;
 	usec_t			until = clock_mono() + SECS(PATIENCE);
 
+	if (s->file || strlen(s->content) > DELIVER_TEXT_MAX)
+		fd = content_file(s->content);
 	fill(s, &m, fd, hosts, rcpts);
 	replied = false;
 	ipc_client_call(c, &deliver_req_desc, &m, &deliver_res_desc,
@@ -469,7 +473,8 @@ deliver(const struct scenario *s, struct loop *loop, struct ipc_client *c)
 		    s->label);
 		loop_once(loop, MSECS(100));
 	}
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 }
 
 /* A connection is free for the next message when RSET was answered, which is
@@ -687,6 +692,12 @@ static const struct scenario	scenarios[] = {
 	    ">250 2.0.0 Ok: queued as 1\n" BYE,
 	  .results = "10 sent 2.0.0 250 2.0.0 Ok: queued as 1",
 	  .log = "QID1: to=<a@example.com>, relay=" HOST1 ":" },
+	{ .label = "simple, of a file", .file = true,
+	  .script = HELLO "<MAIL FROM:<s@example.org> SIZE=21\n"
+	    "<RCPT TO:<a@example.com>\n>250 ok\n>250 ok\n<DATA\n>354 go\nD\n"
+	    ">250 2.0.0 Ok: queued as 1\n" BYE,
+	  .results = "10 sent 2.0.0 250 2.0.0 Ok: queued as 1",
+	  .log = "QID1: to=<a@example.com>, relay=" HOST1 ":" },
 	{ .label = "no pipelining, no DSN, HELO",
 	  .script = "A1\n>220 mx\n<EHLO\n>502 what\n<HELO client.example\n"
 	    ">250 mx\n<MAIL FROM:<s@example.org>\n>250 ok\n"
@@ -856,11 +867,22 @@ static const struct scenario	scenarios[] = {
 	    ">250 ok\n" BYE,
 	  .content = ".\r\n..\r\n.a\r\nb.\r\n\r\n.\r\n",
 	  .results = "10 sent 2.0.0 250 ok" },
+	{ .label = "dots, of a file", .file = true,
+	  .script = HELLO "<MAIL\n<RCPT\n>250 ok\n>250 ok\n<DATA\n>354 go\nD\n"
+	    ">250 ok\n" BYE,
+	  .content = ".\r\n..\r\n.a\r\nb.\r\n\r\n.\r\n",
+	  .results = "10 sent 2.0.0 250 ok" },
 	{ .label = "too big",
 	  .script = "A1\n>220 mx\n<EHLO\n>250-mx\n>250 SIZE 20\n" BYE,
 	  .results = "10 bounced 5.3.4 message size 21 exceeds size limit 20 "
 	    "of server " HOST1 },
 	{ .label = "no 8BITMIME: converted", .eight_bit = true,
+	  .script = TAKES_IT, .content = EIGHT, .arrives =
+	    "x: y\r\nContent-Transfer-Encoding: quoted-printable\r\n"
+	    "MIME-Version: 1.0\r\n\r\n.=C3=A4\r\n..\r\n",
+	  .results = "10 sent 2.0.0 relayed 250 ok" },
+	{ .label = "no 8BITMIME, of a file: converted", .file = true,
+	  .eight_bit = true,
 	  .script = TAKES_IT, .content = EIGHT, .arrives =
 	    "x: y\r\nContent-Transfer-Encoding: quoted-printable\r\n"
 	    "MIME-Version: 1.0\r\n\r\n.=C3=A4\r\n..\r\n",
@@ -899,6 +921,11 @@ static const struct scenario	scenarios[] = {
 	    "structure cannot be converted, but was not offered by host "
 	    HOST1 },
 	{ .label = "no SMTPUTF8", .utf8 = true,
+	  .script = "A1\n>220 mx\n" EHLO_OLD BYE,
+	  .content = "Subject: \xc3\xa4\r\n\r\n",
+	  .results = "10 bounced 5.6.7 SMTPUTF8 is required, but was not "
+	    "offered by host " HOST1 },
+	{ .label = "no SMTPUTF8, of a file", .utf8 = true, .file = true,
 	  .script = "A1\n>220 mx\n" EHLO_OLD BYE,
 	  .content = "Subject: \xc3\xa4\r\n\r\n",
 	  .results = "10 bounced 5.6.7 SMTPUTF8 is required, but was not "
@@ -1014,6 +1041,10 @@ static const struct scenario	scenarios[] = {
 	  .results = "10 bounced 5.3.4 host " HOST1 " said: 552 5.3.4 enough "
 	    "(in reply to end of DATA command)" },
 	{ .label = "BDAT",
+	  .script = CHUNKS "<MAIL FROM:<s@example.org>\n"
+	    "<RCPT TO:<a@example.com>\nB\n>250 ok|250 ok|250 2.0.0 yes\n"
+	    BYE, .results = "10 sent 2.0.0 250 2.0.0 yes" },
+	{ .label = "BDAT, of a file", .file = true,
 	  .script = CHUNKS "<MAIL FROM:<s@example.org>\n"
 	    "<RCPT TO:<a@example.com>\nB\n>250 ok|250 ok|250 2.0.0 yes\n"
 	    BYE, .results = "10 sent 2.0.0 250 2.0.0 yes" },

@@ -33,6 +33,9 @@ struct deliver_tlsa {
 	struct slice	 data;
 };
 
+/* Most bytes of text. */
+#define DELIVER_TEXT_MAX	((size_t)32768)
+
 /* A host to try, from MX or as literally configured. */
 struct deliver_host {
 	const char	*name;		/* MX name, without final dot */
@@ -47,8 +50,11 @@ struct deliver_req {
 	const char	*transport;	/* "smtp", "relay", "local", "virtual" */
 	const char	*nexthop;	/* domain, "[host]:port", or text */
 	uint64_t	 port;		/* 0: the agent's default */
-	int		 content;	/* message, read-only */
+	int		 content;	/* message, read-only; -1: it is `text` */
 	uint64_t	 content_offset, content_size;	/* CRLF, not stuffed */
+	struct slice	 text;		/* the content itself, to agents that
+					 * take it so: saves both sides the
+					 * descriptor */
 	int		 lock;		/* to be held open until the reply is
 					 * sent: another qmgr then knows that
 					 * the message is being delivered */
