@@ -325,6 +325,10 @@ activate(struct qmgr *q, struct msg *m)
 	struct error	 err = { .text = "" };
 	enum queue_read	 got;
 
+	if (m->settled) {
+		finish_settled(q, m);
+		return;
+	}
 	if (is_elsewhere(q, m) ||
 	    (m->rec != NULL && m->rec->old && !qmgr_journal_take(q, m)))
 		return;

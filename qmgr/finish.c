@@ -49,21 +49,62 @@ put_off(struct qmgr *q, struct active *a)
 	loop_timer_set(q->pump_timer, 0);
 }
 
+/* A full btrfs or a disk that became read-only: the file stays, and nobody
+ * must deliver it once more.  We remember it, the marks tell the next queue
+ * manager if they can still be written. */
+static void
+keep_settled(struct qmgr *q, struct active *a)
+{
+	struct error	err;
+
+	a->m->settled = true;
+	for (size_t i = 0; i < a->file.env.nrcpts; i++) {
+		if (a->rcpts[i].q->status == RCPT_TODO &&
+		    queue_msg_mark(&a->file, i, RCPT_DONE, &err) < 0) {
+			log_error("%s: cannot mark a recipient done: %s",
+			    a->m->id, err.text);
+			break;
+		}
+	}
+	durable_marks(q->durable, a);
+	put_off(q, a);
+}
+
+static int
+remove_file(struct qmgr *q, const struct msg *m)
+{
+	struct error	err;
+
+	if (queue_remove(q->queue, m->id, m->dir, &err) < 0) {
+		log_error("%s: %s", m->id, err.text);
+		return -1;
+	}
+	durable_removal(q->durable);
+	log_info("%s: removed", m->id);
+	return 0;
+}
+
+void
+finish_settled(struct qmgr *q, struct msg *m)
+{
+	if (remove_file(q, m) == 0)
+		msg_free(q, m);
+	else
+		msg_wait_until(q, m, clock_wall() + q->conf->minimal_backoff);
+}
+
 static void
 remove_message(struct qmgr *q, struct active *a)
 {
 	struct msg	*m = a->m;
-	struct error	 err;
 
-	if (m->rec != NULL)
+	if (m->rec != NULL) {
 		qmgr_journal_settle(q, m);
-	else if (queue_remove(q->queue, m->id, m->dir, &err) < 0) {
-		log_error("%s: %s", m->id, err.text);
-		put_off(q, a);
+		log_info("%s: removed", m->id);
+	} else if (remove_file(q, m) < 0) {
+		keep_settled(q, a);
 		return;
-	} else
-		durable_removal(q->durable);
-	log_info("%s: removed", m->id);
+	}
 	active_release(q, a);
 	msg_free(q, m);
 	loop_timer_set(q->pump_timer, 0);

@@ -64,6 +64,7 @@ struct msg {
 	enum msg_wish	 wish;
 	bool		 was_locked;	/* another process had it */
 	bool		 fresh;		/* committed in our time */
+	bool		 settled;	/* its file could not be removed */
 	uint64_t	 serial;	/* order of arrival here */
 	struct list	 link;		/* in q->by_state[state] */
 	struct heap_node due;		/* deferred: clock_mono() */
@@ -248,6 +249,8 @@ void	 active_let_go(struct qmgr *q, struct active *a);
 
 /* finish.c: after the last job of an attempt. */
 void	 finish_if_idle(struct qmgr *q, struct active *a);
+/* Only its file is left: once more. */
+void	 finish_settled(struct qmgr *q, struct msg *m);
 
 /* backoff.c: pure: how long to wait for the next attempt. */
 usec_t	 backoff_time(const struct qmgr_conf *c, usec_t age,

@@ -26,16 +26,26 @@ USERS = 8
 SETTINGS = {}
 
 
+def default_sync(prefix):
+    """How the queue of this installation is synced if nobody says so; None if
+    it has one way only."""
+    r = subprocess.run([os.path.join(prefix, "sbin", "postconf"), "-dh",
+                        "queue_sync"], stdout=subprocess.PIPE,
+                       stderr=subprocess.DEVNULL)
+    return r.stdout.decode().strip() or None
+
+
 def queue_sync(prefix, mode):
     """From now on instances use this mode ("journal", "file").  False: this
     installation does not have it."""
-    known = subprocess.run(
-        [os.path.join(prefix, "sbin", "postconf"), "-d", "queue_sync"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
     SETTINGS.pop("queue_sync", None)
-    if known:
+    if default_sync(prefix):
         SETTINGS["queue_sync"] = mode
-    return bool(known) or mode == "file"
+    return default_sync(prefix) is not None or mode == "file"
+
+
+def has_journal(prefix):
+    return SETTINGS.get("queue_sync", default_sync(prefix)) == "journal"
 
 
 def addresses():

@@ -10,13 +10,14 @@ from system import Failed, wait_for
 
 
 def command(out, inject):
-    """strace with threads and children; inject: (call, nth, fault)."""
+    """strace with threads and children; inject: (call, nth, fault); nth
+    as strace has it, 3 or "1+"."""
     args = ["strace", "-f", "-qq", "-o", out]
     if inject:
         call, nth, fault = inject
         what = "signal=KILL" if fault == "KILL" else "error=" + fault
         args += ["-e", "trace=" + call,
-                 "-e", "inject=%s:%s:when=%d" % (call, what, nth)]
+                 "-e", "inject=%s:%s:when=%s" % (call, what, nth)]
     return args
 
 
