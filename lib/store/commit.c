@@ -25,7 +25,7 @@
 #include "sys/syncer.h"
 
 #define MAX_ROUND	1000		/* messages */
-#define MAX_ROUNDS	2		/* at a time */
+#define MAX_ROUNDS	3		/* at a time */
 
 struct round {
 	struct store	*store;
