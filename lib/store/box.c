@@ -420,48 +420,61 @@ box_refresh(struct box *b, struct error *err)
 	return 0;
 }
 
-static bool
-is_inode(int at, const char *path, dev_t dev, ino_t ino)
-{
-	struct stat	st;
-
-	return fstatat(at, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    st.st_ino == ino && st.st_dev == dev;
-}
-
 bool
 box_is_there(const struct box *b)
 {
-	char	file[4096];
-	int	n = snprintf(file, sizeof(file), "%s/%s", b->path, LOG_FILE);
+	struct stat	st;
+	char		file[4096];
+	int		n = snprintf(file, sizeof(file), "%s/%s", b->path,
+			    LOG_FILE);
 
 	return n > 0 && (size_t)n < sizeof(file) && b->log.fd >= 0 &&
-	    is_inode(AT_FDCWD, file, b->log.dev, b->log.ino) &&
-	    is_inode(b->dirfd, "new", b->log.dev, b->new_ino) &&
-	    is_inode(b->dirfd, "cur", b->log.dev, b->cur_ino);
+	    stat(file, &st) == 0 && st.st_ino == b->log.ino &&
+	    st.st_dev == b->log.dev;
+}
+
+/* Time of new/ or cur/, by its name: a directory that was replaced (a backup
+ * was restored) must not be read, nor synced, by its old descriptor. */
+static int64_t
+dir_ns(struct box *b, const char *name, int *fd, ino_t *ino)
+{
+	struct stat	st;
+	int		other;
+
+	if (fstatat(b->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	if (st.st_ino != *ino) {
+		other = open_dir(b->dirfd, name, ino, NULL);
+		if (other < 0)
+			return -1;
+		close(*fd);
+		*fd = other;
+	}
+	return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
 }
 
 static int64_t
-dir_ns(int fd)
+new_ns(struct box *b)
 {
-	struct stat	st;
+	return dir_ns(b, "new", &b->newfd, &b->new_ino);
+}
 
-	if (fstat(fd, &st) < 0)
-		return -1;
-	return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+static int64_t
+cur_ns(struct box *b)
+{
+	return dir_ns(b, "cur", &b->curfd, &b->cur_ino);
 }
 
 bool
 box_foreign(struct box *b)
 {
-	return dir_ns(b->newfd) != b->totals.new_ns ||
-	    dir_ns(b->curfd) != b->totals.cur_ns;
+	return new_ns(b) != b->totals.new_ns || cur_ns(b) != b->totals.cur_ns;
 }
 
 bool
 box_too_fresh(struct box *b)
 {
-	int64_t	new = dir_ns(b->newfd), cur = dir_ns(b->curfd);
+	int64_t	new = new_ns(b), cur = cur_ns(b);
 	int64_t	now = clock_wall() * 1000, last = new > cur ? new : cur;
 
 	return (new == b->totals.new_ns || new == b->totals.new_ns + 1) &&
@@ -531,7 +544,7 @@ box_begin(struct box *b, struct error *err)
 		b->before = b->totals;
 		b->totals.modseq++;
 		b->in_tx = true;
-		b->foreign = false;
+		b->mark_new = b->mark_cur = false;
 		log_frame_begin(&b->frame);
 		return 0;
 	}
@@ -695,20 +708,21 @@ box_put_note(struct box *b)
 }
 
 void
-box_dirs_begin(struct box *b)
+box_dirs_begin(struct box *b, bool new, bool cur)
 {
-	b->foreign = box_foreign(b);
+	b->mark_new = new && new_ns(b) == b->totals.new_ns;
+	b->mark_cur = cur && cur_ns(b) == b->totals.cur_ns;
 }
 
 void
 box_dirs_end(struct box *b)
 {
-	/* Something unknown is there: leave the times as they are, so that
-	 * the next session looks. */
-	if (b->foreign)
-		return;
-	b->totals.new_ns = dir_ns(b->newfd);
-	b->totals.cur_ns = dir_ns(b->curfd);
+	/* Something unknown is there: the time stays as it is, so that the
+	 * next session looks. */
+	if (b->mark_new)
+		b->totals.new_ns = new_ns(b);
+	if (b->mark_cur)
+		b->totals.cur_ns = cur_ns(b);
 }
 
 bool

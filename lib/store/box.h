@@ -57,7 +57,7 @@ struct box {
 	bool		 reloaded;	/* records were numbered anew: */
 	uint32_t	*old_uids;	/* UIDs by former number (track) */
 	size_t		 nold;
-	bool		 foreign;	/* directories differ from totals */
+	bool		 mark_new, mark_cur;	/* our changes, box_dirs_... */
 	/* Transaction. */
 	bool		 in_tx;
 	struct buf	 frame;
@@ -78,7 +78,7 @@ size_t	 box_find(const struct box *b, uint32_t uid);
 /* Follow the log.  Reloads all if it was replaced. */
 int	 box_refresh(struct box *b, struct error *err) MUST_USE;
 
-/* Is this still the mailbox at its path (not moved, replaced, restored)? */
+/* Is this still the mailbox at its path, and its log? */
 bool	 box_is_there(const struct box *b);
 
 /* Do the directories' times differ from what the log says? */
@@ -117,9 +117,9 @@ void	 box_put_keyword(struct box *b, unsigned int n, struct slice name);
 void	 box_put_recent(struct box *b, uint32_t first_recent);
 void	 box_put_note(struct box *b);
 
-/* Our own changes of new/ and cur/ happen between these two, in a
+/* Our own changes of new/ and cur/ (those said) happen between these two, in a
  * transaction: then they do not look foreign later. */
-void	 box_dirs_begin(struct box *b);
+void	 box_dirs_begin(struct box *b, bool new, bool cur);
 void	 box_dirs_end(struct box *b);
 
 /* Where the file is: "new/..." or "cur/...".  False: record damaged. */

@@ -173,6 +173,18 @@ add_one(struct box *b, struct incoming *in, uint32_t uid, struct buf *rows,
 	return 0;
 }
 
+/* Which directories they go to, as record_name() says. */
+static void
+where(struct incoming **in, size_t n, bool *new, bool *cur)
+{
+	*new = *cur = false;
+	for (size_t i = 0; i < n; i++)
+		if (in[i]->m.flags == 0 && in[i]->nkeywords == 0)
+			*new = true;
+		else
+			*new = *cur = true;
+}
+
 int
 incoming_add(struct box *b, struct incoming **in, size_t n,
     struct store_done *done, struct error *err)
@@ -180,6 +192,7 @@ incoming_add(struct box *b, struct incoming **in, size_t n,
 	struct buf	rows;
 	unsigned int	keywords;
 	uint32_t	uid;
+	bool		new, cur;
 	int		r = 0;
 
 	if (box_begin(b, err) < 0)
@@ -190,7 +203,8 @@ incoming_add(struct box *b, struct incoming **in, size_t n,
 		return -1;
 	}
 	buf_init(&rows, (size_t)1 << 30);
-	box_dirs_begin(b);
+	where(in, n, &new, &cur);
+	box_dirs_begin(b, new, cur);
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = add_one(b, in[i], uid + (uint32_t)i, &rows, err);
 	box_dirs_end(b);

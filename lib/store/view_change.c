@@ -118,7 +118,7 @@ view_expunge(struct view *v, const uint32_t *uids, size_t n,
 	/* Names by which other programs know the files now. */
 	if (view_merge(v, false, err) < 0 || view_begin(v, err) < 0)
 		return -1;
-	box_dirs_begin(b);
+	box_dirs_begin(b, true, true);
 	for (size_t k = 0; k < n && r == 0; k++) {
 		size_t	i = box_find(b, uids[k]);
 
@@ -239,7 +239,7 @@ view_sync_names(struct view *v)
 
 	if (view_begin(v, NULL) < 0)
 		return;
-	box_dirs_begin(b);
+	box_dirs_begin(b, true, true);
 	for (size_t k = 0; k < v->touched.n; k++) {
 		size_t	i = box_find(b, v->touched.v[k]);
 
