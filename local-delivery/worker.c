@@ -32,7 +32,6 @@ reply(struct ipc_request req, struct verdict v)
 /* Mailboxes */
 
 struct storing {
-	struct worker_state	*w;
 	struct ipc_request	 req;
 };
 
@@ -41,12 +40,10 @@ on_stored(void *arg, const struct store_done *r)
 {
 	struct storing	*s = arg;
 	struct arena	*a = arena_new();
-	struct daemon	*d = s->w->d;
 
 	reply(s->req, verdict_store(r->fail, r->err, a));
 	arena_free(&a);
 	mem_free(&s);
-	userproc_release(d);
 }
 
 /* All users of one worker are one user to the system; few paths. */
@@ -123,10 +120,10 @@ work_store(void *arg, struct ipc_request req, void *msg)
 	if (u == NULL)
 		reply(req, verdict_store(fail, &err, a));
 	else {
+		/* The parent counts its calls and waits for them.  If it dies
+		 * nobody hears the answer: no reason to hold the process. */
 		s = mem_new(1, sizeof(*s));
-		s->w = w;
 		s->req = req;
-		userproc_hold(w->d);
 		store_deliver(u, &sd, on_stored, s);
 	}
 	close(m->content);
