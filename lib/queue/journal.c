@@ -23,7 +23,8 @@
 bool
 journal_seg_name(const char *name)
 {
-	return queue_id_ok(name);
+	return queue_id_ok(name) && strcmp(name, "leader") != 0 &&
+	    strcmp(name, "inflight") != 0;
 }
 
 static void
@@ -100,6 +101,13 @@ journal_seg_is_dead(struct journal_seg *s)
 	return s->dead_since != 0;
 }
 
+bool
+journal_seg_is_through(const struct journal_seg *s)
+{
+	return s->dead_since != 0 && s->read_to_end && !s->keep &&
+	    list_empty(&s->recs);
+}
+
 int
 journal_seg_retire(struct journal_seg **sp, struct error *err)
 {
@@ -122,7 +130,7 @@ journal_rec_new(struct journal_seg *s, const char *id, uint64_t at,
 	r->seg = s;
 	r->at = at;
 	r->length = length;
-	r->old = s->j->starting;
+	r->old = s->j->starting || s->j->doubt;
 	memcpy(r->id, id, strlen(id) + 1);
 	list_put_last(&s->recs, &r->link);
 	return r;
@@ -132,22 +140,10 @@ journal_rec_new(struct journal_seg *s, const char *id, uint64_t at,
  * Following.
  */
 
-/* Written to its end?  Without a writer's word a frame may be half there. */
-static bool
-is_whole(struct journal_seg *s, const struct seg_frame *f, uint64_t at)
-{
-	struct arena		*a = arena_new();
-	struct queue_msg	 m = QUEUE_MSG_NONE;
-	bool			 whole = queue_image_read(s->walk.fd, at,
-				    f->length, true, f->id, a, &m, NULL) ==
-				    QUEUE_OK;
-
-	arena_free(&a);
-	return whole;
-}
-
+/* What a writer said is there, which need not be all: what is not whole yet is
+ * looked at again. */
 static void
-follow(struct journal_seg *s, bool sure)
+follow(struct journal_seg *s)
 {
 	struct journal		*j = s->j;
 	struct seg_frame	 f;
@@ -156,15 +152,12 @@ follow(struct journal_seg *s, bool sure)
 	/* What was cached may have been written over since. */
 	s->walk.ncache = 0;
 	while (seg_walk(&s->walk, &f, &at) > 0) {
-		if (!sure && !is_whole(s, &f, at)) {
-			s->walk.next = was;
-			return;
-		}
 		was = s->walk.next;
 		if (done_log_whole(s, at) == 0)
 			j->found(j->arg, journal_rec_new(s, f.id, at,
 			    f.length));
 	}
+	s->walk.next = was;
 }
 
 void
@@ -185,7 +178,7 @@ journal_told(struct journal *j, const char *segment, uint64_t end)
 	if (s == NULL)
 		return;
 	s->walk.end = end < s->size ? end : s->size;
-	follow(s, true);
+	follow(s);
 }
 
 static bool
@@ -202,20 +195,30 @@ look_at_name(void *arg, const char *name)
 		    name) == 0)
 			return true;
 	s = journal_seg_open(j, name, &err);
-	if (s == NULL && err.text[0] != '\0')
+	if (s == NULL && (err.text[0] != '\0' ||
+	    journal_seg_reclaim(j->q, name, &err) < 0))
 		log_error("%s", err.text);
 	return true;
+}
+
+static int
+give_to_reader(void *arg, struct journal_rec *r, struct error *err)
+{
+	struct journal	*j = arg;
+
+	(void)err;
+	j->found(j->arg, r);
+	return 0;
 }
 
 static void
 look_at(struct journal_seg *s)
 {
-	struct error	 err;
-	bool		 dead = journal_seg_is_dead(s);
+	struct journal_rest	 how = { give_to_reader, s->j, 0, 0 };
+	struct error		 err;
 
-	s->walk.end = s->size;
-	follow(s, false);
-	if (dead && list_empty(&s->recs) && journal_seg_retire(&s, &err) < 0)
+	if (journal_seg_rest(s, journal_seg_is_dead(s), &how, &err) < 0 ||
+	    (journal_seg_is_through(s) && journal_seg_retire(&s, &err) < 0))
 		log_error("%s", err.text);
 }
 
@@ -326,7 +329,11 @@ journal_fate(struct journal_rec *r)
 	case MARK_MOVED:
 		return FATE_FILE;
 	}
-	return queue_find(r->seg->j->q, r->id, &dir) ? FATE_FILE : FATE_OPEN;
+	if (!queue_find(r->seg->j->q, r->id, &dir))
+		return FATE_OPEN;
+	if (journal_marks_to_file(r, dir, &err) < 0)
+		log_error("%s: %s", r->id, err.text);
+	return FATE_FILE;
 }
 
 /*
@@ -363,9 +370,8 @@ journal_dirty(struct journal *j, int *fds, size_t max)
 		if (!s->done_dirty || n == max)
 			continue;
 		fds[n] = fcntl(s->done_fd, F_DUPFD_CLOEXEC, 3);
-		if (fds[n] >= 0)
-			n++;
-		s->done_dirty = false;
+		s->done_dirty = fds[n] < 0;
+		n += fds[n] >= 0;
 	}
 	return n;
 }

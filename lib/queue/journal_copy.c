@@ -93,3 +93,23 @@ journal_quarantine(struct queue *q, const struct journal_rec *r,
 	memcpy(c.id, r->id, sizeof(c.id));
 	return journal_copy(&c, NULL, err);
 }
+
+int
+journal_marks_to_file(struct journal_rec *r, enum queue_dir dir,
+    struct error *err)
+{
+	struct arena		*a = arena_new();
+	struct queue_msg	 file, m;
+	bool			 ok;
+
+	ok = queue_msg_open(r->seg->j->q, dir, r->id, true, false, a, &file,
+	    err) == QUEUE_OK && journal_msg_open(r, a, &m, err) == QUEUE_OK;
+	for (size_t i = 0; ok && i < m.env.nrcpts &&
+	    i < file.env.nrcpts; i++)
+		ok = m.env.rcpts[i].status == RCPT_TODO ||
+		    file.env.rcpts[i].status != RCPT_TODO ||
+		    queue_msg_mark(&file, i, m.env.rcpts[i].status, err) == 0;
+	queue_msg_close(&file);
+	arena_free(&a);
+	return ok ? 0 : -1;
+}

@@ -19,6 +19,7 @@
 #define PREFIX		"done."
 #define LOG_NAME	32
 #define RECORD		16
+#define DONE_KEPT_MAX	((size_t)32 << 20)	/* of its buffer */
 
 /* Offsets in a record. */
 enum { R_PLACE = 0, R_RCPT = 4, R_STATUS = 8, R_CRC = 12 };
@@ -149,6 +150,19 @@ cut_torn(struct journal_seg *s)
 		(void)!ftruncate(s->done_fd, st.st_size - st.st_size % RECORD);
 }
 
+/* They are kept, to be written later.  If they never are, the worst is a
+ * second delivery after a crash. */
+static void
+cannot_note(struct journal_seg *s)
+{
+	if (!s->done_failed)
+		log_error("journal: cannot note what was delivered: %s",
+		    strerror(errno));
+	s->done_failed = true;
+	if (buf_len(&s->done_out) > DONE_KEPT_MAX)
+		buf_reset(&s->done_out);
+}
+
 void
 done_log_flush(struct journal_seg *s)
 {
@@ -156,15 +170,19 @@ done_log_flush(struct journal_seg *s)
 
 	if (out.len == 0)
 		return;
-	if (open_log(s, true) < 0 ||
-	    file_write(s->done_fd, out.p, out.len) < 0) {
-		/* The worst is a second delivery after a crash. */
-		log_error("journal: cannot note what was delivered: %s",
-		    strerror(errno));
-		if (s->done_fd >= 0)
-			cut_torn(s);
+	if (open_log(s, true) < 0) {
+		cannot_note(s);
+		return;
 	}
-	s->done_dirty = s->done_fd >= 0;
+	/* A reader may have died in the middle of a record. */
+	cut_torn(s);
+	s->done_dirty = true;
+	if (file_write(s->done_fd, out.p, out.len) < 0) {
+		cannot_note(s);
+		cut_torn(s);
+		return;
+	}
+	s->done_failed = false;
 	buf_reset(&s->done_out);
 }
 

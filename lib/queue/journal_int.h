@@ -17,6 +17,8 @@ struct journal {
 	struct list	 segs;		/* struct journal_seg */
 	int		 inflight;
 	bool		 starting;	/* what is found now is old */
+	bool		 doubt;		/* not all could be read at start: what
+					 * is found later may be old */
 	bool		 flush_asked;
 };
 
@@ -27,6 +29,8 @@ struct journal_seg {
 	uint64_t	 size;
 	struct seg_walk	 walk;		/* has the descriptor */
 	usec_t		 dead_since;	/* mono; 0: it has a writer */
+	bool		 read_to_end;	/* it has none, and nothing new */
+	bool		 keep;		/* has something that nobody saved */
 	struct list	 recs;
 
 	/* journal/done.GENERATION */
@@ -34,6 +38,7 @@ struct journal_seg {
 	uint64_t	 done_read;	/* bytes that are in marks */
 	struct buf	 done_out;	/* not written yet */
 	bool		 done_dirty;	/* wants a sync */
+	bool		 done_failed;	/* it was said that it cannot be written */
 	struct arena	*mem;		/* of the marks */
 	struct hash	*marks;		/* place -> struct mark */
 };
@@ -74,7 +79,28 @@ struct journal_rec	*journal_rec_new(struct journal_seg *s, const char *id,
 			    uint64_t at, uint32_t length);
 /* Is its writer gone?  Then the lock is ours. */
 bool	 journal_seg_is_dead(struct journal_seg *s);
-/* For a dead one without records. */
+/* Nothing in it is of use any more. */
+bool	 journal_seg_is_through(const struct journal_seg *s);
 int	 journal_seg_retire(struct journal_seg **s, struct error *err) MUST_USE;
+
+/* journal_rest.c */
+struct journal_rest {
+	/* A message that is whole and not settled.  -1: it is not taken. */
+	int	 (*message)(void *arg, struct journal_rec *r,
+		    struct error *err);
+	void	*arg;
+	size_t	 torn, damaged;
+};
+/* What nobody told us of.  -1: *err, and the rest is there next time. */
+int	 journal_seg_rest(struct journal_seg *s, bool dead,
+	    struct journal_rest *how, struct error *err) MUST_USE;
+/* One without a valid head and perhaps without a writer.  1: its head is
+ * mended; 0: it is free for another use, removed, or not for us; -1: *err. */
+int	 journal_seg_reclaim(struct queue *q, const char *name,
+	    struct error *err) MUST_USE;
+
+/* journal_copy.c: the marks that its file lacks. */
+int	 journal_marks_to_file(struct journal_rec *r, enum queue_dir dir,
+	    struct error *err) MUST_USE;
 
 #endif

@@ -99,21 +99,27 @@ take_slot(struct queue *q, struct seg *s, int slot)
 }
 
 static int
-put_head(struct seg *s, struct error *err)
+write_head(int fd, uint64_t generation)
 {
 	unsigned char	 head[S_SIZE] = { 0 };
 
+	memcpy(head, SEG_MAGIC, MAGIC_SIZE);
+	queue_put64(head + S_GENERATION, generation);
+	queue_put32(head + S_CRC, crc32c(0, head, S_CRC));
+	/* Not fdatasync: the name must be durable before anything is promised,
+	 * or the next start would take the segment for a free one. */
+	return file_pwrite(fd, head, sizeof(head), 0) < 0 ? -1 : fsync(fd);
+}
+
+static int
+put_head(struct seg *s, struct error *err)
+{
 	do {
 		if (getrandom(&s->generation, sizeof(s->generation), 0) !=
 		    sizeof(s->generation))
 			return error_sys(err, "random number");
 	} while (s->generation == 0);
-	memcpy(head, SEG_MAGIC, MAGIC_SIZE);
-	queue_put64(head + S_GENERATION, s->generation);
-	queue_put32(head + S_CRC, crc32c(0, head, S_CRC));
-	/* Not fdatasync: the name must be durable before anything is promised,
-	 * or the next start would take the segment for a free one. */
-	if (file_pwrite(s->fd, head, sizeof(head), 0) < 0 || fsync(s->fd) < 0)
+	if (write_head(s->fd, s->generation) < 0)
 		return error_sys(err, "begin journal segment %s", s->name);
 	return 0;
 }
@@ -230,6 +236,29 @@ seg_generation(int fd, uint64_t *out)
 		return 0;
 	*out = queue_get64(head + S_GENERATION);
 	return 1;
+}
+
+enum seg_state
+seg_mend(int fd)
+{
+	static const unsigned char	none[S_SIZE];
+	unsigned char			head[S_SIZE], frame[SEG_FRAME];
+	struct seg_frame		f;
+	uint64_t			generation;
+	ssize_t				n = file_pread(fd, head, sizeof(head),
+					    0);
+
+	if (n < 0)
+		return SEG_ERROR;
+	if (memcmp(head, none, (size_t)n) == 0)
+		return SEG_BLANK;
+	n = file_pread(fd, frame, sizeof(frame), (off_t)SEG_BLOCK);
+	if (n < 0)
+		return SEG_ERROR;
+	generation = queue_get64(frame + F_GENERATION);
+	if (n != sizeof(frame) || !seg_frame_get(frame, generation, &f))
+		return SEG_LOST;
+	return write_head(fd, generation) < 0 ? SEG_ERROR : SEG_MENDED;
 }
 
 void

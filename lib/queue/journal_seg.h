@@ -71,6 +71,15 @@ int	 seg_walk(struct seg_walk *w, struct seg_frame *out,
 /* 1: begun and not retired since; 0: not; -1: cannot be read. */
 int	 seg_generation(int fd, uint64_t *out);
 
+/* One without a valid head.  The caller holds the lock. */
+enum seg_state {
+	SEG_BLANK,		/* not begun, or forgotten */
+	SEG_MENDED,		/* was damaged; the first frame told */
+	SEG_LOST,		/* neither */
+	SEG_ERROR		/* errno */
+};
+enum seg_state	 seg_mend(int fd);
+
 /* Nobody is to see the frame at this place: its message was refused. */
 void	 seg_void(const struct seg *s, uint64_t at);
 

@@ -42,7 +42,8 @@ note_copy(struct start *st, struct journal_rec *r, enum queue_dir dir,
 	list_put_last(&st->copies, &c->link);
 }
 
-/* An earlier reader may have spilled it and died before it said so. */
+/* An earlier reader may have spilled it and died before it said so.  Of one
+ * that a power cut left damaged, *dir is where the whole one is to be. */
 static bool
 has_file(struct start *st, const char *id, enum queue_dir *dir)
 {
@@ -51,130 +52,121 @@ has_file(struct start *st, const char *id, enum queue_dir *dir)
 	};
 	struct arena		*a = arena_new();
 	struct queue_msg	 m;
-	bool			 found = false;
+	enum queue_dir		 bad = QUEUE_NEW;
+	enum queue_read		 r = QUEUE_GONE;
 
-	for (size_t i = 0; !found && i < COUNT(order); i++) {
-		found = queue_msg_open(st->j->q, order[i], id, false, true, a,
-		    &m, NULL) == QUEUE_OK;
-		if (found) {
-			*dir = order[i];
-			queue_msg_close(&m);
-		}
+	for (size_t i = 0; r != QUEUE_OK && i < COUNT(order); i++) {
+		*dir = order[i];
+		r = queue_msg_open(st->j->q, *dir, id, false, true, a, &m,
+		    NULL);
+		if ((r == QUEUE_BAD || r == QUEUE_INCOMPLETE) &&
+		    bad == QUEUE_NEW)
+			bad = *dir;
 	}
+	if (r == QUEUE_OK)
+		queue_msg_close(&m);
+	else
+		*dir = bad;
 	arena_free(&a);
-	return found;
+	return r == QUEUE_OK;
 }
 
 static int
-become_file(struct start *st, struct journal_rec *r, struct queue_msg *m)
+become_file(struct start *st, struct journal_rec *r, enum queue_dir to)
 {
+	struct arena		*a = arena_new();
+	struct queue_msg	 m;
 	struct journal_copy	 c;
+	int			 result = -1;
 
-	journal_copy_of(st->j->q, m, QUEUE_NEW, st->mem, &c);
-	c.no_sync = true;
-	if (journal_copy(&c, NULL, st->err) < 0)
+	if (journal_msg_open(r, a, &m, st->err) == QUEUE_OK) {
+		journal_copy_of(st->j->q, &m, to, a, &c);
+		c.no_sync = true;
+		result = journal_copy(&c, NULL, st->err);
+	}
+	arena_free(&a);
+	if (result < 0)
 		return -1;
-	note_copy(st, r, QUEUE_NEW, true);
+	note_copy(st, r, to, true);
 	st->got.replayed++;
 	return 0;
 }
 
-/* *whole_out: could it be read? */
+/* Left to whoever reads on. */
 static int
-one_message(struct start *st, struct journal_rec *r, bool dead,
-    bool *whole_out)
+leave(struct start *st, struct journal_rec *r)
 {
-	struct arena		*a = arena_new();
-	struct queue_msg	 m;
-	enum queue_dir		 dir;
-	enum queue_read		 got = journal_msg_open(r, a, &m, st->err);
-	int			 result = 0;
-
-	*whole_out = got == QUEUE_OK;
-	if (got == QUEUE_ERROR)
-		result = -1;
-	else if (got == QUEUE_OK && has_file(st, r->id, &dir))
-		note_copy(st, r, dir, false);
-	else if (got == QUEUE_OK && dead &&
-	    !inflight_elsewhere(st->j->inflight, r->id))
-		result = become_file(st, r, &m);
-	else if (got == QUEUE_OK && st->j->found != NULL)
+	if (st->j->found != NULL)
 		st->j->found(st->j->arg, r);
-	arena_free(&a);
-	return result;
-}
-
-/* What is not whole and has something whole behind it was acknowledged. */
-static void
-quarantine(struct start *st, struct list *bad)
-{
-	struct list	*l;
-	struct error	 err;
-
-	while ((l = list_take(bad)) != NULL) {
-		struct journal_rec	*r = LIST_ENTRY(l, struct journal_rec,
-					    link);
-
-		log_warn("%s: message in the journal is damaged; saved in "
-		    "corrupt/", r->id);
-		if (journal_quarantine(st->j->q, r, &err) < 0)
-			log_error("%s", err.text);
-		mem_free(&r);
-		st->got.damaged++;
-	}
-}
-
-static void
-forget(struct start *st, struct list *bad)
-{
-	struct list	*l;
-
-	while ((l = list_take(bad)) != NULL) {
-		struct journal_rec	*r = LIST_ENTRY(l, struct journal_rec,
-					    link);
-
-		mem_free(&r);
-		st->got.torn++;
-	}
+	return 0;
 }
 
 static int
-each_frame(struct start *st, struct journal_seg *s, bool dead)
+one_message(void *arg, struct journal_rec *r, struct error *err)
 {
-	struct seg_frame	 f;
-	struct list		 bad;
-	uint64_t		 at, was = s->walk.next;
-	bool			 whole;
-	int			 got;
+	struct start	*st = arg;
+	enum queue_dir	 dir;
 
-	list_init(&bad);
-	s->walk.end = s->size;
-	s->walk.search = dead;
-	while ((got = seg_walk(&s->walk, &f, &at)) > 0) {
-		struct journal_rec	*r;
-
-		if (done_log_whole(s, at) != 0) {
-			was = s->walk.next;
-			quarantine(st, &bad);
-			continue;
-		}
-		r = journal_rec_new(s, f.id, at, f.length);
-		if (one_message(st, r, dead, &whole) < 0)
-			return -1;
-		if (whole) {
-			was = s->walk.next;
-			quarantine(st, &bad);
-			continue;
-		}
-		list_remove(&r->link);
-		list_put_last(&bad, &r->link);
-		if (!dead) {		/* being written right now */
-			s->walk.next = was;
-			break;
-		}
+	if (has_file(st, r->id, &dir)) {
+		note_copy(st, r, dir, false);
+		return journal_marks_to_file(r, dir, err);
 	}
-	forget(st, &bad);
-	return got < 0 ? error_sys(st->err, "read journal/%s", s->name) : 0;
+	if (r->seg->dead_since == 0 ||
+	    inflight_elsewhere(st->j->inflight, r->id))
+		return leave(st, r);
+	if (become_file(st, r, dir) == 0)
+		return 0;
+	if (st->j->found == NULL)
+		return -1;
+	/* The disk may be full: then it is delivered from here. */
+	log_error("%s", err->text);
+	return leave(st, r);
+}
+
+/* With a reader: what cannot be read now is looked at again later. */
+static int
+trouble(struct start *st)
+{
+	if (st->j->found == NULL)
+		return -1;
+	log_error("%s", st->err->text);
+	st->j->doubt = true;
+	return 0;
+}
+
+static int
+one_segment(struct start *st, struct journal_seg *s)
+{
+	struct journal_rest	 how = { one_message, st, 0, 0 };
+	bool			 dead;
+	int			 r;
+
+	if (done_log_read(s, st->err) < 0)
+		return -1;
+	dead = journal_seg_is_dead(s);
+	st->got.segments += dead;
+	if (!dead && st->j->found == NULL)
+		return 0;
+	r = journal_seg_rest(s, dead, &how, st->err);
+	st->got.torn += how.torn;
+	st->got.damaged += how.damaged;
+	return r < 0 ? trouble(st) : 0;
+}
+
+static int
+open_segment(struct start *st, const char *name, struct journal_seg **out)
+{
+	int	r;
+
+	*out = journal_seg_open(st->j, name, st->err);
+	if (*out != NULL || !journal_seg_name(name))
+		return 0;
+	if (st->err->text[0] != '\0')
+		return trouble(st);
+	r = journal_seg_reclaim(st->j->q, name, st->err);
+	if (r > 0)
+		*out = journal_seg_open(st->j, name, st->err);
+	return r < 0 ? trouble(st) : 0;
 }
 
 static bool
@@ -182,23 +174,14 @@ one_name(void *arg, const char *name)
 {
 	struct start		*st = arg;
 	struct journal_seg	*s;
-	bool			 dead;
 
 	/* Free ones are looked at too: a crash may have brought a used one back
 	 * under that name. */
 	if (!journal_seg_name(name) && strncmp(name, "free.", 5) != 0)
 		return true;
-	s = journal_seg_open(st->j, name, st->err);
-	if (s == NULL)
-		st->result = st->err->text[0] != '\0' ? -1 : st->result;
-	else if (done_log_read(s, st->err) < 0)
-		st->result = -1;
-	else {
-		dead = journal_seg_is_dead(s);
-		st->got.segments += dead;
-		if (dead || st->j->found != NULL)
-			st->result = each_frame(st, s, dead);
-	}
+	st->result = open_segment(st, name, &s);
+	if (st->result == 0 && s != NULL)
+		st->result = one_segment(st, s);
 	return st->result == 0;
 }
 
@@ -246,9 +229,8 @@ retire_all(struct start *st)
 		struct journal_seg	*s = LIST_ENTRY(l, struct journal_seg,
 					    link);
 
-		s->walk.search = false;
-		if (s->dead_since != 0 && list_empty(&s->recs) &&
-		    journal_seg_retire(&s, st->err) < 0)
+		if (journal_seg_is_through(s) &&
+		    journal_seg_retire(&s, st->err) < 0 && trouble(st) < 0)
 			return -1;
 	}
 	return 0;

@@ -18,9 +18,11 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "queue/journal_seg.h"
+#include "sys/clock.h"
 #include "sys/syncer.h"
 
 #define GROUP_MAX	256		/* messages per write */
+#define MAKE_AGAIN	SECS(1)
 
 /* Messages that go out in one write. */
 struct group {
@@ -41,6 +43,8 @@ struct journal_writer {
 	struct seg		*next;		/* made ready; NULL */
 	struct seg		*made;		/* by the other job */
 	bool			 making;	/* it runs */
+	/* Mono; there was no room.  The job's, and ours. */
+	usec_t			 begin_after, make_after;
 	struct group		 group;	/* the job's */
 };
 
@@ -145,8 +149,14 @@ need_segment(struct journal_writer *j, struct group *g, size_t length)
 	}
 	if (j->seg != NULL)
 		return true;
-	j->seg = j->next != NULL ? j->next : seg_begin(j->q, SEG_MIN, &err);
+	j->seg = j->next;
 	j->next = NULL;
+	/* What is left of a disk that is all but full is for others. */
+	if (j->seg == NULL && clock_mono() >= j->begin_after) {
+		j->seg = seg_begin(j->q, SEG_MIN, &err);
+		if (j->seg == NULL)
+			j->begin_after = clock_mono() + MAKE_AGAIN;
+	}
 	return j->seg != NULL;
 }
 
@@ -186,7 +196,6 @@ make(void *arg)
 	struct journal_writer	*j = arg;
 	struct error		 err;
 
-	/* Without one it is tried again when it is needed. */
 	j->made = seg_begin(j->q, j->next_size, &err);
 }
 
@@ -196,6 +205,8 @@ made(void *arg)
 	struct journal_writer	*j = arg;
 
 	j->making = false;
+	if (j->made == NULL)
+		j->make_after = clock_mono() + MAKE_AGAIN;
 }
 
 /* A process that writes little keeps little: each is larger than the one
@@ -211,7 +222,8 @@ look_ahead(struct journal_writer *j)
 		j->next = j->made;
 		j->made = NULL;
 	}
-	if (j->next != NULL || s == NULL || s->end < s->size / 4)
+	if (j->next != NULL || s == NULL || s->end < s->size / 4 ||
+	    clock_mono() < j->make_after)
 		return;
 	if (j->next_size < SEG_MAX)
 		j->next_size *= 4;

@@ -9,6 +9,7 @@ noinst_LIBRARIES += %D%/libqueue.a
 	%D%/journal_done.c \
 	%D%/journal_find.c \
 	%D%/journal_int.h \
+	%D%/journal_rest.c \
 	%D%/journal_seg.c \
 	%D%/journal_seg.h \
 	%D%/journal_start.c \
@@ -29,7 +30,13 @@ noinst_LIBRARIES += %D%/libqueue.a
 	%D%/queue_log.h \
 	%D%/queue_msg.c
 
-check_PROGRAMS += %D%/maildrop_test %D%/queue_test %D%/queue_fuzz
+check_PROGRAMS += %D%/maildrop_test %D%/queue_test %D%/queue_fuzz \
+	%D%/journal_test
+%C%_journal_test_SOURCES = %D%/journal_test.c %D%/journal_fixture.c \
+	%D%/journal_fixture.h
+%C%_journal_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_journal_test_LDADD = $(LIBS_QUEUE) $(LIBS_SYS) $(LIBS_BASE) $(EVENT_LIBS) \
+	$(CHECK_LIBS)
 %C%_queue_test_SOURCES = %D%/queue_test.c
 %C%_queue_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_queue_test_LDADD = $(LIBS_QUEUE) $(LIBS_SYS) $(LIBS_BASE) $(EVENT_LIBS) \

@@ -150,7 +150,7 @@ take(struct queue_file *f, const unsigned char *p, size_t n,
 
 	if (f->npending + n > most && queue_file_flush(f, err) < 0)
 		return -1;
-	if (n > BUFFER)
+	if (n > BUFFER && f->flushed)
 		return file_write(f->fd, p, n) < 0 ?
 		    error_sys(err, "write queue file new/%s", f->id) : 0;
 	queue_file_grow(f, n);
