@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -84,6 +86,30 @@ pread(int fd, void *p, size_t n, off_t at)
 		return -1;
 	}
 	return syscall(SYS_pread64, fd, p, n, at);
+}
+
+/* Nothing is asserted while little may be written: that writes. */
+void
+limit_files(size_t to)
+{
+	struct rlimit	lim;
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	(void)getrlimit(RLIMIT_FSIZE, &lim);
+	lim.rlim_cur = to;
+	if (setrlimit(RLIMIT_FSIZE, &lim) < 0)
+		abort();
+}
+
+void
+unlimit_files(void)
+{
+	struct rlimit	lim;
+
+	(void)getrlimit(RLIMIT_FSIZE, &lim);
+	lim.rlim_cur = lim.rlim_max;
+	if (setrlimit(RLIMIT_FSIZE, &lim) < 0)
+		abort();
 }
 
 /*

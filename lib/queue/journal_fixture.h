@@ -39,6 +39,11 @@ extern atomic_int	batches;	/* fdatasyncs */
 extern atomic_int	fills;		/* MiB of segments prepared */
 extern atomic_llong	fail_read;	/* -1: none */
 
+/* No file may grow beyond this, until it may again.  libcheck's own files are
+ * a few KiB and want room, too. */
+void	 limit_files(size_t to);
+void	 unlimit_files(void);
+
 void	 setup(void);
 void	 teardown(void);
 

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -359,17 +358,6 @@ START_TEST(failed_sync)
 }
 END_TEST
 
-static void
-limit_files(rlim_t to)
-{
-	struct rlimit	lim;
-
-	(void)signal(SIGXFSZ, SIG_IGN);
-	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &lim), 0);
-	lim.rlim_cur = to == RLIM_INFINITY ? lim.rlim_max : to;
-	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &lim), 0);
-}
-
 /* The write is cut short in the middle of a batch. */
 START_TEST(failed_write)
 {
@@ -380,7 +368,7 @@ START_TEST(failed_write)
 	commit(50, 3000);
 	limit_files(300000);
 	commit(100, 3000);
-	limit_files(RLIM_INFINITY);
+	unlimit_files();
 	for (size_t i = 0; i < nsent; i++) {
 		bad += sent[i].result < 0;
 		good += sent[i].result == 0;
@@ -413,7 +401,7 @@ START_TEST(no_new_segment)
 		ck_assert_int_eq(sent[i].result, 0);
 		ck_assert_int_eq(file_is_good(&sent[i], QUEUE_NEW), 1);
 	}
-	limit_files(RLIM_INFINITY);
+	unlimit_files();
 	close_writer();
 	open_writer();
 	queue_listen(writer, tell, NULL);
@@ -849,7 +837,7 @@ START_TEST(notes_wait_for_room)
 	journal_settle(&sent[0].rec);
 	limit_files(8);
 	journal_flush(j);
-	limit_files(RLIM_INFINITY);
+	unlimit_files();
 	journal_settle(&sent[1].rec);
 	close_reader();
 	start_reader();
@@ -964,7 +952,7 @@ START_TEST(failed_spill)
 	ck_assert_int_eq(journal_copy(&c, NULL, &err), -1);
 	limit_files(5000);
 	ck_assert_int_eq(journal_copy(&c, NULL, &err), -1);
-	limit_files(RLIM_INFINITY);
+	unlimit_files();
 	ck_assert_uint_eq(in_dir(QUEUE_CUR) + in_dir(QUEUE_TMP), 0);
 	ck_assert(rec_is_good(&sent[0]));
 	ck_assert_int_eq(journal_copy(&c, NULL, &err), 0);
