@@ -84,7 +84,8 @@ def free_port():
 
 class Instance:
     def __init__(self, master_cf, **main):
-        self.dir = tempfile.mkdtemp(prefix="ph-master-")
+        # Not TMPDIR: nobody may be unable to get there.
+        self.dir = tempfile.mkdtemp(prefix="ph-master-", dir="/tmp")
         for sub in ("bin", "etc"):
             os.mkdir(os.path.join(self.dir, sub))
         for prog in ("master/master", "lib/daemon/testd", "anvil/anvil",
