@@ -171,7 +171,7 @@ done_cb(void *arg, const struct store_done *r)
 static void
 wait_for(bool *flag)
 {
-	usec_t	end = clock_mono() + SECS(30);
+	usec_t	end = clock_mono() + SECS(100);
 
 	while (!*flag && clock_mono() < end)
 		loop_once(loop, MSECS(50));
@@ -286,7 +286,7 @@ START_TEST(log_sync)
 	begin(&w, NULL, 0, 1);
 	wait_for(&w.ran);
 	ck_assert_uint_eq(w.seen[SYNC_LOG], 0);
-	end = clock_mono() + SECS(30);
+	end = clock_mono() + SECS(100);
 	while (syncs(SYNC_LOG) == 0 && clock_mono() < end)
 		loop_once(loop, MSECS(50));
 	ck_assert_uint_eq(syncs(SYNC_LOG), 1);
