@@ -71,7 +71,8 @@ zone:
         nsd = shutil.which("nsd", path="/usr/sbin:/usr/bin")
         log = open(os.path.join(self.dir, "nsd.log"), "ab")
         self.process = subprocess.Popen([nsd, "-d", "-c", conf], stdout=log,
-                                        stderr=log)
+                                        stderr=log,
+                                        preexec_fn=instance.die_with_parent)
         log.close()
         instance.wait_for("nsd to answer", self.answers, 20)
 
