@@ -6,9 +6,9 @@
 
 #include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "base/fmt.h"
 #include "base/mem.h"
 #include "base/panic.h"
 
@@ -162,19 +162,18 @@ arena_printf(struct arena *a, const char *fmt, ...)
 	char		*s = room == 0 ? NULL : (char *)b->data + b->used;
 	char		*own;
 	va_list		 ap;
-	int		 len;
+	size_t		 len;
 
 	va_start(ap, fmt);
-	len = vsnprintf(s, room, fmt, ap);
+	len = fmt_put(s, room, fmt, ap);
 	va_end(ap);
-	ASSERT(len >= 0);
-	if ((size_t)len >= room && room > 0)
+	if (len >= room && room > 0)
 		memset(s, 0, room);
-	own = arena_alloc(a, (size_t)len + 1);
+	own = arena_alloc(a, len + 1);
 	if (own == s)
 		return s;
 	va_start(ap, fmt);
-	vsnprintf(own, (size_t)len + 1, fmt, ap);
+	(void)fmt_put(own, len + 1, fmt, ap);
 	va_end(ap);
 	return own;
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
+#include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/fmt.h"
 #include "base/hash.h"
 #include "base/heap.h"
 #include "base/list.h"
@@ -35,6 +38,15 @@ START_TEST(slices_give_words)
 		ck_assert(slice_is(w, want[i]));
 	}
 	ck_assert(!slice_word(&s, ", ", &w));
+	s = slice_str("one|two\xffthree\n|");
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const	parts[] = { "one", "two",
+						    "three" };
+
+		ck_assert(slice_word(&s, "|\xff\n", &w));
+		ck_assert(slice_is(w, parts[i]));
+	}
+	ck_assert(!slice_word(&s, "|\xff\n", &w));
 }
 END_TEST
 
@@ -232,6 +244,33 @@ START_TEST(formats_at_every_fill_level)
 }
 END_TEST
 
+#define SAME(...) do {							\
+	for (size_t n_ = 0; n_ < sizeof(want); n_ += n_ < 40 ? 1 : 19) {	\
+		memset(want, '#', sizeof(want));			\
+		memset(got, '#', sizeof(got));				\
+		ck_assert_uint_eq(fmt_print(got, n_, __VA_ARGS__),	\
+		    (size_t)snprintf(want, n_, __VA_ARGS__));		\
+		ck_assert_msg(memcmp(want, got, sizeof(want)) == 0,	\
+		    "%.*s", (int)sizeof(got), got);			\
+	}								\
+} while (0)
+
+/* As the C library has it, whatever there is room for. */
+START_TEST(formats_as_the_library)
+{
+	char	want[100], got[100];
+
+	SAME("%s", "");
+	SAME("text%s", ", longer than the forty bytes that are tried singly");
+	SAME("%s: %c%s%% [%.*s]", "text", 'x', "y", 3, "abcdef");
+	SAME("%.*s|%.*s", 0, "abc", -1, "def");
+	SAME("%d %d %d", 0, INT_MIN, INT_MAX);
+	SAME("%u %lu %llu", UINT_MAX, ULONG_MAX, ULLONG_MAX);
+	SAME("%ld %lld %zu", LONG_MIN, LLONG_MIN, SIZE_MAX);
+	SAME("%d %05d %-5s| %x %.3f %s", 1, 42, "ab", 255u, 1.5, "end");
+}
+END_TEST
+
 START_TEST(hash_behaves_like_a_model)
 {
 	struct hash	*h = hash_new();
@@ -326,6 +365,7 @@ main(void)
 	tcase_add_test(t, buffer_content_survives_any_pattern);
 	tcase_add_test(t, arenas_free_all);
 	tcase_add_test(t, formats_at_every_fill_level);
+	tcase_add_test(t, formats_as_the_library);
 	tcase_add_test(t, hash_behaves_like_a_model);
 	tcase_add_test(t, heap_sorts);
 	tcase_add_test(t, errors_tell_where);

@@ -3,9 +3,9 @@
  * for its NUL.  Content is moved to the front only when room is short. */
 #include "base/buf.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "base/fmt.h"
 #include "base/mem.h"
 #include "base/panic.h"
 
@@ -166,20 +166,19 @@ buf_addv(struct buf *b, const char *fmt, va_list ap)
 {
 	va_list	 again;
 	size_t	 room = b->mem == NULL || b->overflow ? 0 : b->size - b->to;
-	int	 len;
+	size_t	 len;
 	void	*to;
 
 	va_copy(again, ap);
-	len = vsnprintf(room > 0 ? (char *)b->mem + b->to : NULL,
+	len = fmt_put(room > 0 ? (char *)b->mem + b->to : NULL,
 	    room > 0 ? room + 1 : 0, fmt, ap);
-	ASSERT(len >= 0);
-	if (room > 0 && (size_t)len <= room)
-		b->to += (size_t)len;
-	else if (b->overflow || (to = buf_space(b, (size_t)len)) == NULL)
+	if (room > 0 && len <= room)
+		b->to += len;
+	else if (b->overflow || (to = buf_space(b, len)) == NULL)
 		b->overflow = true;
 	else {
-		vsnprintf(to, (size_t)len + 1, fmt, again);
-		b->to += (size_t)len;
+		(void)fmt_put(to, len + 1, fmt, again);
+		b->to += len;
 	}
 	va_end(again);
 }

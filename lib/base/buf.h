@@ -52,7 +52,7 @@ void	 buf_addv(struct buf *b, const char *fmt, va_list ap) PRINTF(2, 0);
 unsigned char	*buf_space(struct buf *b, size_t n) MUST_USE;
 void	 buf_added(struct buf *b, size_t n);
 
-/* Lend memory: b, which has none, gets mem (of mem_new(); size bytes, at most
+/* Lend memory: b, which has none, gets mem (of the heap; size bytes, at most
  * its maximum, and one more).  buf_yield() takes b's memory away again, or
  * what it has become; the content moves to memory of its own size. */
 void	 buf_lend(struct buf *b, unsigned char *mem, size_t size);

@@ -6,6 +6,7 @@ noinst_LIBRARIES += %D%/libbase.a
 	%D%/ascii.h \
 	%D%/attr.h \
 	%D%/buf.c \
+	%D%/fmt.c \
 	%D%/buf.h \
 	%D%/crc32c.c \
 	%D%/crc32c.h \

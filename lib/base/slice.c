@@ -144,15 +144,45 @@ one_of(unsigned char c, const char *set)
 	return false;
 }
 
+/* A set of bytes: a bit for each below 64, where separators are, and a list
+ * of the others. */
+struct set {
+	uint64_t	 low;
+	const char	*all;
+	bool		 has_high;
+};
+
+static struct set
+set_of(const char *all)
+{
+	struct set	 s = { .all = all };
+
+	for (const char *p = all; *p != '\0'; p++)
+		if ((unsigned char)*p < 64)
+			s.low |= UINT64_C(1) << *p;
+		else
+			s.has_high = true;
+	return s;
+}
+
+static bool
+in_set(const struct set *s, unsigned char c)
+{
+	if (c < 64)
+		return (s->low >> c & 1) != 0;
+	return s->has_high && one_of(c, s->all);
+}
+
 bool
 slice_word(struct slice *s, const char *seps, struct slice *word_out)
 {
-	size_t	i = 0, from;
+	struct set	set = set_of(seps);
+	size_t		i = 0, from;
 
-	while (i < s->len && one_of(s->p[i], seps))
+	while (i < s->len && in_set(&set, s->p[i]))
 		i++;
 	from = i;
-	while (i < s->len && !one_of(s->p[i], seps))
+	while (i < s->len && !in_set(&set, s->p[i]))
 		i++;
 	*word_out = slice_of(s->p == NULL ? NULL : s->p + from, i - from);
 	*s = slice_from(*s, i);

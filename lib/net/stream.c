@@ -219,6 +219,8 @@ destroy(struct stream *s, bool close_fd)
 	loop_timer_free(&s->timer);
 	if (close_fd)
 		close(s->fd);
+	buf_reset(&s->in);
+	stream_trim_in(s);
 	buf_clear(&s->in);
 	buf_clear(&s->out);
 	if (s->clear != NULL)

@@ -85,7 +85,7 @@ static void
 borrow(struct buf *b)
 {
 	if (spare == NULL)
-		spare = mem_new(STREAM_CHUNK_MAX + 1, 1);
+		spare = mem_grow(NULL, STREAM_CHUNK_MAX + 1, 1);
 	buf_lend(b, spare, STREAM_CHUNK_MAX);
 	spare = NULL;
 }

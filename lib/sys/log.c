@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fmt.h"
 #include "base/panic.h"
 
 #define LINE_MAX_BYTES	2000
@@ -163,17 +164,17 @@ stamp(void)
 static size_t
 make_head(char *out, size_t size, int severity, const char *tag)
 {
-	int		n = 0;
+	size_t	n = 0;
 
 	if (lg.dest == LOG_TO_STDERR)
-		n = snprintf(out, size, "%s: ", tag);
+		n = fmt_print(out, size, "%s: ", tag);
 	else if (lg.dest == LOG_TO_SYSLOG)
-		n = snprintf(out, size, "<%d>%s %s[%ld]: ",
+		n = fmt_print(out, size, "<%d>%s %s[%ld]: ",
 		    LOG_MAIL | severity, stamp(), tag, (long)lg.pid);
 	else
-		n = snprintf(out, size, "%s %s %s[%ld]: ", stamp(), lg.host,
+		n = fmt_print(out, size, "%s %s %s[%ld]: ", stamp(), lg.host,
 		    tag, (long)lg.pid);
-	return (size_t)n < size ? (size_t)n : size - 1;
+	return n < size ? n : size - 1;
 }
 
 static size_t
@@ -299,9 +300,8 @@ emit(int severity, const char *tag, const char *kind, const char *fmt,
 	size_t		at, len;
 	unsigned long	lost;
 
-	at = (size_t)snprintf(text, sizeof(text), "%s", kind);
-	n = vsnprintf(text + at, sizeof(text) - at, fmt, ap);
-	len = n < 0 ? at : at + (size_t)n;
+	at = fmt_print(text, sizeof(text), "%s", kind);
+	len = at + fmt_put(text + at, sizeof(text) - at, fmt, ap);
 	if (len > LINE_MAX_BYTES)
 		len = LINE_MAX_BYTES;
 	make_printable(text, len);

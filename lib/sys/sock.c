@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/fmt.h"
 #include "base/slice.h"
 
 static struct sockaddr_in *
@@ -31,11 +32,15 @@ const char *
 sock_host(const struct sock_addr *a, char out[SOCK_TEXT_MAX])
 {
 	const char	*text = NULL;
+	unsigned char	 b[4];
 
-	if (a->ss.ss_family == AF_INET)
-		text = inet_ntop(AF_INET, &in4(a)->sin_addr, out,
-		    SOCK_TEXT_MAX);
-	else if (a->ss.ss_family == AF_INET6)
+	if (a->ss.ss_family == AF_INET) {
+		memcpy(b, &in4(a)->sin_addr, sizeof(b));
+		(void)fmt_print(out, SOCK_TEXT_MAX, "%d.%d.%d.%d", b[0], b[1],
+		    b[2], b[3]);
+		return out;
+	}
+	if (a->ss.ss_family == AF_INET6)
 		text = inet_ntop(AF_INET6, &in6(a)->sin6_addr, out,
 		    SOCK_TEXT_MAX);
 	if (text == NULL)
