@@ -16,6 +16,14 @@ relay_of(const struct job *j)
 	return j->why_relay != NULL ? j->why_relay : "none";
 }
 
+static const char *
+cut(struct arena *a, const char *s, size_t max)
+{
+	size_t	n = strlen(s);
+
+	return arena_strndup(a, s, n < max ? n : max);
+}
+
 static void
 put(struct job *j, struct rcpt *r, enum deliver_status status,
     const char *dsn, const char *why)
@@ -23,12 +31,11 @@ put(struct job *j, struct rcpt *r, enum deliver_status status,
 	r->result.index = r->r->index;
 	r->result.status = status;
 	r->result.dsn = arena_strdup(j->mem, dsn);
-	r->result.diagnostic = arena_strndup(j->mem, why, strnlen(why, 4000));
+	r->result.diagnostic = cut(j->mem, why, 4000);
 	r->result.diag_type = "x-posthouse";
 	r->result.mta = NULL;
 	r->result.action = NULL;
-	r->result.relay = arena_strndup(j->mem, relay_of(j),
-	    strnlen(relay_of(j), 500));
+	r->result.relay = cut(j->mem, relay_of(j), 500);
 	r->result.started = j->started;
 	r->result.connected = j->conn != NULL ? j->conn->connected : -1;
 }
