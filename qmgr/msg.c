@@ -84,7 +84,10 @@ msg_wait_until(struct qmgr *q, struct msg *m, usec_t due)
 	 * it to come round again. */
 	msg_set_state(q, m, MSG_DEFERRED);
 	heap_put(&q->due, &m->due, clock_mono() + wait);
-	if (q->pump_timer != NULL && heap_first(&q->due) == &m->due &&
-	    !q->draining)
-		loop_timer_set(q->pump_timer, wait);
+	if (q->pump_timer == NULL || heap_first(&q->due) != &m->due ||
+	    q->draining)
+		return;
+	/* The timer is set already for new mail, which does not wait for us. */
+	loop_timer_set(q->pump_timer,
+	    list_empty(&q->by_state[MSG_INCOMING]) ? wait : 0);
 }

@@ -124,3 +124,25 @@ def test_no_second_agent_after_a_kill_of_qmgr(s):
     equal(len(slow.received), 1, "agents at the slow server")
     slow.release.set()
     i.wait_queue_empty(30)
+
+
+def test_new_mail_does_not_wait_behind_deferred(s):
+    """A queue manager that starts finds new mail and mail that is due in an
+    hour: the one does not wait for the other."""
+    # Found in one and the same look at the directories.
+    i = s.posthouse("a", main={
+        "queue_sync": "file",
+        "transport_maps": "inline:{ { later.test = relay:[127.0.0.1]:1 } }",
+        "defer_transports": "relay", "mynetworks": "127.0.0.0/8",
+        "minimal_backoff_time": "1h", "maximal_backoff_time": "1h"})
+    alice = i.accounts[0]["user"]
+    send(i, "a@elsewhere.test", "x@later.test")
+    wait_for("it to be deferred",
+             lambda: "status=deferred" in i.log_text(), 60)
+    old = wait_for("a queue manager", lambda: processes(i, "qmgr"))
+    for pid in old:
+        os.kill(pid, signal.SIGSTOP)
+    send(i, "a@elsewhere.test", alice)
+    for pid in old:
+        os.kill(pid, signal.SIGKILL)
+    wait_inbox(i, alice, 1, 60)
