@@ -63,12 +63,19 @@ class Cutter:
         """Until no thread runs and none is in a system call: a sync that the
         cut overtakes may be answered with success by ext4 and by xfs (seen
         with a bare program), which no real cut does."""
-        for _ in range(2):	# a process may have been born meanwhile
-            for pid in self.s.processes():
+        wait_for("all threads to stop", self.stopped, 30, 0.002)
+
+    def stopped(self):
+        """True: it found all of them stopped already, twice.  Who is just
+        being born or in execve() is not seen yet."""
+        for _ in range(2):
+            running = [pid for pid in self.s.processes()
+                       if any(x not in "TtZX" for x in states(pid))]
+            for pid in running:
                 self.s.kill(pid, signal.SIGSTOP)
-        wait_for("all threads to stop", lambda: all(
-            state in "TtZX" for pid in self.s.processes()
-            for state in states(pid)), 30, 0.002)
+            if running:
+                return False
+        return True
 
     def shut_down(self):
         """Every second time the daemons live on for a moment and get errors,
