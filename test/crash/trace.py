@@ -65,6 +65,8 @@ class Tracer(Trace):
     def attached(self, pids):
         def seen():
             if self.p.poll() is not None:
+                if self.injected():	# sooner than the action
+                    return True
                 raise Failed("strace: %r" % self.p.stderr.read())
             for pid in pids:
                 try:
