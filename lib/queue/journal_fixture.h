@@ -35,6 +35,7 @@ extern size_t			 nsent, ndone, nstrangers;
 /* Of the disk.  fail_sync: the how manieth sync from now on fails; fail_read:
  * reads that begin at or behind this place do. */
 extern atomic_int	syncs, fail_sync;
+extern atomic_bool	no_syncs;	/* calls without an effect */
 extern atomic_int	batches;	/* fdatasyncs */
 extern atomic_int	fills;		/* MiB of segments prepared */
 extern atomic_llong	fail_read;	/* -1: none */

@@ -31,7 +31,7 @@ noinst_LIBRARIES += %D%/libqueue.a
 	%D%/queue_msg.c
 
 check_PROGRAMS += %D%/maildrop_test %D%/queue_test %D%/queue_fuzz \
-	%D%/journal_test %D%/journal_start_test
+	%D%/journal_test %D%/journal_start_test %D%/journal_fuzz
 %C%_journal_test_SOURCES = %D%/journal_test.c %D%/journal_fixture.c \
 	%D%/journal_fixture.h
 %C%_journal_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -46,6 +46,8 @@ check_PROGRAMS += %D%/maildrop_test %D%/queue_test %D%/queue_fuzz \
 %C%_journal_start_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_journal_start_test_LDADD = $(LIBS_QUEUE) $(LIBS_SYS) $(LIBS_BASE) \
 	$(EVENT_LIBS) $(CHECK_LIBS)
+%C%_journal_fuzz_SOURCES = %D%/journal_fuzz.c
+%C%_journal_fuzz_LDADD = $(LIBS_QUEUE) $(LIBS_SYS) $(LIBS_BASE) $(EVENT_LIBS)
 %C%_queue_fuzz_SOURCES = %D%/queue_fuzz.c
 %C%_queue_fuzz_LDADD = $(LIBS_QUEUE) $(LIBS_SYS) $(LIBS_BASE) $(EVENT_LIBS)
 %C%_maildrop_test_SOURCES = %D%/maildrop_test.c

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mail that lives in the journal, and what administrators do to it."""
+import os
+import re
+import signal
+
+from peers import SlowServer
+from scenario import check, equal, message, send, wait_for
+
+
+def held_up(s, **main):
+    """An instance and a peer that takes messages and does not answer."""
+    far = s.address()
+    slow = SlowServer(far)
+    d = s.dns(["far MX 10 mx.far", "mx.far A " + far])
+    i = s.posthouse("a", main={
+        "smtp_tcp_port": str(slow.port), "minimal_backoff_time": "1s",
+        "maximal_backoff_time": "2s", "smtp_data_done_timeout": "600s",
+        **d.main_cf(), **main})
+    return i, slow
+
+
+def submit(i, slow):
+    """Its id, once the peer has all of it."""
+    n = len(slow.received)
+    alice = i.accounts[0]["user"]
+    before = {q["queue_id"] for q in i.queue_list()}
+    send(i, alice, "x@far.ph.example", service="submission")
+    wait_for("the slow server", lambda: len(slow.received) > n, 30)
+    return next(q["queue_id"] for q in i.queue_list()
+                if q["queue_id"] not in before)
+
+
+def files(i):
+    """Messages that have a file."""
+    return sorted(name for d in ("new", "cur", "hold", "corrupt")
+                  for name in os.listdir(os.path.join(i.queue, d)))
+
+
+def tokens(slow):
+    return [re.search(rb"Message-ID: <([^>]*)>", t)[1] for t in slow.received]
+
+
+def kill_all(i):
+    """The whole tree at once, as a power cut does; the page cache stays."""
+    family = i.family()
+    os.kill(i.process.pid, signal.SIGSTOP)
+    for pid in family:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    i.process.wait()
+    i.process = None
+    wait_for("all of it to be gone", lambda: not any(
+        os.path.exists("/proc/%d/exe" % p) and
+        open("/proc/%d/stat" % p).read().rpartition(")")[2].split()[0] != "Z"
+        for p in family), 30)
+
+
+def set_sync(i, how):
+    path = os.path.join(i.config, "main.cf")
+    with open(path) as f:
+        text = re.sub(r"(?m)^queue_sync *=.*\n", "", f.read())
+    with open(path, "w") as f:
+        f.write(text + "queue_sync = %s\n" % how)
+
+
+def test_tools_see_it(s):
+    i, slow = held_up(s)
+    qid = submit(i, slow)
+    equal(files(i), [], "messages with a file of their own")
+    equal([(q["queue_id"], q["queue_name"]) for q in i.queue_list()],
+          [(qid, "active")], "postqueue -j")
+    check(qid + "*" in i.command("postqueue", "-p"), "postqueue -p")
+    out = i.command("postcat", "-q", qid)
+    check("sender: " + i.accounts[0]["user"] in out, out)
+    check("recipient: x@far.ph.example" in out, out)
+    check("Subject: test " in out, out)
+    # What is busy is dealt with when it is not busy any more.
+    held, gone = submit(i, slow), submit(i, slow)
+    i.command_both("postsuper", "-h", held)
+    i.command_both("postsuper", "-d", gone)
+    slow.release.set()
+    wait_for("the others to be gone", lambda: [
+        (q["queue_id"], q["queue_name"]) for q in i.queue_list()] ==
+        [(held, "hold")], 60)
+    # It was delivered, and is not delivered once more.
+    i.command_both("postsuper", "-H", held)
+    i.wait_queue_empty(60)
+    equal(len(slow.received), 3, "deliveries")
+    equal(files(i), [], "files afterwards")
+
+
+def test_postsuper_after_a_crash(s):
+    i, slow = held_up(s)
+    ids = [submit(i, slow) for _ in range(4)]
+    sent = tokens(slow)
+    equal(files(i), [], "messages with a file of their own")
+    kill_all(i)
+    slow.received.clear()
+    check("Deleted: 1 message" in
+          i.command_both("postsuper", "-d", ids[0]), "delete")
+    check("Placed on hold: 1 message" in
+          i.command_both("postsuper", "-h", ids[1]), "hold")
+    # What was in the journal is in files now.
+    equal(files(i), sorted(ids[1:]), "files")
+    check("Subject: test " in i.command("postcat", "-q", ids[1]), "postcat")
+    slow.release.set()
+    i.start()
+    wait_for("two messages", lambda: len(slow.received) >= 2, 60)
+    wait_for("the queue", lambda: [
+        (q["queue_id"], q["queue_name"]) for q in i.queue_list()] ==
+        [(ids[1], "hold")], 60)
+    i.command_both("postsuper", "-H", ids[1])
+    i.wait_queue_empty(60)
+    equal(sorted(tokens(slow)), sorted(sent[1:]), "delivered after all")
+
+
+def test_killed_with_mail_in_the_journal(s):
+    """Settled mail stays away, the rest goes out; also after a recovery that
+    ends in another kill."""
+    i, slow = held_up(s)
+    bob = i.accounts[1]["user"]
+    for _ in range(5):
+        send(i, bob, bob, service="submission")
+    wait_for("local deliveries", lambda: not i.queue_list(), 60)
+    for _ in range(3):
+        submit(i, slow)
+    sent = tokens(slow)
+    for _ in range(2):
+        kill_all(i)
+        slow.received.clear()
+        i.start()
+        wait_for("all of them again", lambda: len(slow.received) >= 3, 60)
+        equal(sorted(tokens(slow)), sorted(sent), "delivered again")
+    slow.release.set()
+    i.wait_queue_empty(60)
+    equal(len(slow.received), 3, "deliveries")
+    equal(i.log_text().count("status=sent (delivered to maildir)"), 5,
+          "local deliveries")
+    equal(files(i), [], "files afterwards")
+
+
+def test_switching(s):
+    """queue_sync may change while there is mail in the queue."""
+    i, slow = held_up(s)
+    sent = []
+    for how in ("file", "journal", "file"):
+        before = set(files(i))
+        submit(i, slow)
+        last = tokens(slow)[-1]
+        sent.append(last)
+        kill_all(i)
+        set_sync(i, how)
+        slow.received.clear()
+        i.start()
+        wait_for("all that was sent", lambda: len(slow.received) >=
+                 len(sent), 60)
+        equal(sorted(tokens(slow)), sorted(sent), "begun again")
+        check(len(files(i)) >= len(before), "files")
+    slow.release.set()
+    i.wait_queue_empty(60)
+    equal(len(slow.received), len(sent), "deliveries")
+    equal(files(i), [], "files afterwards")
+
+
+def segments(i):
+    d = os.path.join(i.queue, "journal")
+    return [n for n in os.listdir(d) if re.fullmatch(r"\w{10}z\w+", n)]
+
+
+def test_it_is_tidied_up(s):
+    """Nothing of it grows: segments are used again, notes go with them."""
+    i = s.posthouse("a", main={"minimal_backoff_time": "1s"})
+    alice, bob = (a["user"] for a in i.accounts)
+    body = message(alice, [bob], body="x" * 60 + "\r\n")
+    for _ in range(4):
+        for _ in range(10):
+            send(i, alice, bob, body, service="submission")
+        i.wait_queue_empty(60)
+        kill_all(i)
+        i.start()
+        wait_for("no segment of those that ended",
+                 lambda: not segments(i), 60)
+    names = os.listdir(os.path.join(i.queue, "journal"))
+    free = [n for n in names if n.startswith("free.")]
+    check(1 <= len(free) <= 8, "free segments: %s" % names)
+    check(not [n for n in names if n.startswith("done.")], str(names))
