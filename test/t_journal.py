@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mail that lives in the journal, and what administrators do to it."""
+import fcntl
 import os
 import re
 import signal
@@ -117,6 +118,23 @@ def test_postsuper_after_a_crash(s):
     equal(sorted(tokens(slow)), sorted(sent[1:]), "delivered after all")
 
 
+def test_postsuper_and_a_queue_manager_that_starts(s):
+    """Two that recover the journal would make two of each message."""
+    i, slow = held_up(s)
+    qid = submit(i, slow)
+    kill_all(i)
+    with open(os.path.join(i.queue, "journal", "leader"), "r+") as f:
+        fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            out = i.command_both("postsuper", "-d", qid)
+        except Exception as e:  # noqa: BLE001
+            out = str(e)
+        check("queue manager" in out and "Deleted" not in out, out)
+        equal(files(i), [], "files")
+    check("Deleted: 1 message" in i.command_both("postsuper", "-d", qid),
+          "afterwards")
+
+
 def test_killed_with_mail_in_the_journal(s):
     """Settled mail stays away, the rest goes out; also after a recovery that
     ends in another kill."""
@@ -187,3 +205,26 @@ def test_it_is_tidied_up(s):
     free = [n for n in names if n.startswith("free.")]
     check(1 <= len(free) <= 8, "free segments: %s" % names)
     check(not [n for n in names if n.startswith("done.")], str(names))
+
+
+def test_what_stays_gets_a_file(s):
+    """So that its segment can be used again: of the messages that are with
+    agents, and of those that wait for their turn."""
+    i, slow = held_up(s, qmgr_message_active_limit="3")
+    alice = i.accounts[0]["user"]
+    for _ in range(12):
+        send(i, alice, "x@far.ph.example", service="submission")
+    wait_for("deliveries", lambda: len(slow.received) == 3, 60)
+    equal(files(i), [], "files")
+    for pid, _ in i.family().items():
+        try:
+            if os.readlink("/proc/%d/exe" % pid).endswith("/smtpd"):
+                os.kill(pid, signal.SIGKILL)
+        except OSError:
+            pass
+    wait_for("files", lambda: len(files(i)) == 12, 60)
+    wait_for("the segment to be free", lambda: not segments(i), 60)
+    slow.release.set()
+    i.wait_queue_empty(60)
+    equal(len(slow.received), 12, "deliveries")
+    equal(len(set(tokens(slow))), 12, "messages")

@@ -14,8 +14,10 @@
 #include "base/mem.h"
 #include "ipc/ipc.h"
 #include "ipc/queue_msg.h"
+#include "queue/inflight.h"
 #include "queue/journal.h"
 #include "queue/queue.h"
+#include "sys/file.h"
 #include "sys/log.h"
 #include "sys/loop.h"
 #include "tools/tool.h"
@@ -358,10 +360,18 @@ empty_journal(struct super *s)
 	struct journal		*j;
 	struct stat		 st;
 	struct error		 err;
+	int			 leader;
 
 	if (stat("journal", &st) < 0)
 		return;
 	tool_act_as(&st);
+	/* Ours until we end: a queue manager that starts now waits. */
+	leader = leader_open(s->queue, &err);
+	if (leader < 0)
+		tool_fatal(EX_IOERR, "%s", err.text);
+	if (file_lock(leader, true, false) < 0)
+		tool_fatal(EX_TEMPFAIL, "a queue manager is starting or does "
+		    "not answer; try again");
 	if (journal_open(s->queue, NULL, NULL, &j, &err) < 0 ||
 	    journal_start(j, &got, &err) < 0)
 		tool_fatal(EX_IOERR, "%s", err.text);
