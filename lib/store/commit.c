@@ -21,11 +21,13 @@
 #include "base/mem.h"
 #include "base/panic.h"
 #include "store/place.h"
+#include "sys/file.h"
 #include "sys/loop.h"
 #include "sys/syncer.h"
 
 #define MAX_ROUND	1000		/* messages */
 #define MAX_ROUNDS	3		/* at a time */
+#define LOCK_TRIES	100
 
 struct round {
 	struct store	*store;
@@ -199,8 +201,7 @@ share_result(struct group *g, const struct store_done *r)
 
 /* With the mutex.  -1: *r and *err. */
 static int
-add_to(struct group *g, bool may_wait, struct store_done *r,
-    struct error *err)
+add_to(struct group *g, struct store_done *r, struct error *err)
 {
 	struct place	*p = g->place;
 
@@ -208,18 +209,55 @@ add_to(struct group *g, bool may_wait, struct store_done *r,
 		r->fail = store_fail_of(sys_of(err));
 		return -1;
 	}
-	p->box.log.no_wait = !may_wait;
+	p->box.log.no_wait = true;
 	if (incoming_add(&p->box, g->in, g->n, r, err) == 0) {
 		g->added = true;
 		g->opened = p->opened;
 		return 0;
 	}
-	g->locked_out = !may_wait && err->sys == EAGAIN;
+	g->locked_out = err->sys == EAGAIN;
 	if (!g->locked_out)
 		place_close(p);
 	r->fail = err->sys == ENOENT ? STORE_GONE :
 	    store_fail_of(sys_of(err));
 	return -1;
+}
+
+/* Not with the mutex, which other rounds want as well. */
+static void
+wait_for_lock(const struct place *p, struct arena *scratch)
+{
+	int	fd = open(arena_printf(scratch, "%s/%s", p->path, LOG_FILE),
+		    O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return;
+	(void)!file_lock(fd, true, true);
+	close(fd);
+}
+
+static int
+add_locked(struct group *g, const struct round *round, struct store_done *r,
+    struct error *err)
+{
+	struct place	*p = g->place;
+	struct arena	*scratch = arena_new();
+	int		 result = -1;
+
+	for (int tries = 0; tries < LOCK_TRIES; tries++) {
+		if (tries > 0)
+			wait_for_lock(p, scratch);
+		g->locked_out = false;
+		pthread_mutex_lock(&p->mutex);
+		result = add_to(g, r, err);
+		pthread_mutex_unlock(&p->mutex);
+		if (!g->locked_out || !round->may_wait)
+			break;
+	}
+	if (round->may_wait)
+		g->locked_out = false;
+	arena_free(&scratch);
+	return result;
 }
 
 static void
@@ -239,14 +277,11 @@ add(struct group *g, const struct round *round)
 	}
 	/* Names of keywords are in the whole log; the box here knows only its
 	 * end. */
-	if (incoming_keyworded(g->in, g->n)) {
+	if (incoming_keyworded(g->in, g->n))
 		result = commit_now(p->path, place_host(p), g->in, g->n, &r,
 		    &err);
-	} else {
-		pthread_mutex_lock(&p->mutex);
-		result = add_to(g, round->may_wait, &r, &err);
-		pthread_mutex_unlock(&p->mutex);
-	}
+	else
+		result = add_locked(g, round, &r, &err);
 	if (result == 0)
 		share_result(g, &r);
 	else if (!g->locked_out)
