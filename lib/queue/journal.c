@@ -315,6 +315,33 @@ journal_moved(struct journal_rec **r)
 	end_rec(r, MARK_MOVED);
 }
 
+bool
+journal_has_file(struct queue *q, const char *id, enum queue_dir *dir)
+{
+	static const enum queue_dir	order[] = {
+		QUEUE_CUR, QUEUE_HOLD, QUEUE_NEW
+	};
+	struct arena		*a = arena_new();
+	struct queue_msg	 m;
+	enum queue_dir		 bad = QUEUE_NEW;
+	enum queue_read		 r = QUEUE_GONE;
+
+	for (size_t i = 0; r != QUEUE_OK && i < COUNT(order); i++) {
+		*dir = order[i];
+		r = queue_msg_open(q, *dir, id, false, true, a, &m,
+		    NULL);
+		if ((r == QUEUE_BAD || r == QUEUE_INCOMPLETE) &&
+		    bad == QUEUE_NEW)
+			bad = *dir;
+	}
+	if (r == QUEUE_OK)
+		queue_msg_close(&m);
+	else
+		*dir = bad;
+	arena_free(&a);
+	return r == QUEUE_OK;
+}
+
 enum journal_fate
 journal_fate(struct journal_rec *r)
 {
@@ -329,7 +356,7 @@ journal_fate(struct journal_rec *r)
 	case MARK_MOVED:
 		return FATE_FILE;
 	}
-	if (!queue_find(r->seg->j->q, r->id, &dir))
+	if (!journal_has_file(r->seg->j->q, r->id, &dir))
 		return FATE_OPEN;
 	if (journal_marks_to_file(r, dir, &err) < 0)
 		log_error("%s: %s", r->id, err.text);

@@ -77,6 +77,11 @@ void	 journal_seg_close(struct journal_seg **s);
 bool	 journal_seg_name(const char *name);
 struct journal_rec	*journal_rec_new(struct journal_seg *s, const char *id,
 			    uint64_t at, uint32_t length);
+/* Has this message a whole file?  An earlier reader may have spilled it and died
+ * before it said so.  False: of one that a crash left damaged, *dir is where
+ * the whole one is to be. */
+bool	 journal_has_file(struct queue *q, const char *id,
+	    enum queue_dir *dir);
 /* Is its writer gone?  Then the lock is ours. */
 bool	 journal_seg_is_dead(struct journal_seg *s);
 /* Nothing in it is of use any more. */

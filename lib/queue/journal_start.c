@@ -42,35 +42,6 @@ note_copy(struct start *st, struct journal_rec *r, enum queue_dir dir,
 	list_put_last(&st->copies, &c->link);
 }
 
-/* An earlier reader may have spilled it and died before it said so.  Of one
- * that a power cut left damaged, *dir is where the whole one is to be. */
-static bool
-has_file(struct start *st, const char *id, enum queue_dir *dir)
-{
-	static const enum queue_dir	order[] = {
-		QUEUE_CUR, QUEUE_HOLD, QUEUE_NEW
-	};
-	struct arena		*a = arena_new();
-	struct queue_msg	 m;
-	enum queue_dir		 bad = QUEUE_NEW;
-	enum queue_read		 r = QUEUE_GONE;
-
-	for (size_t i = 0; r != QUEUE_OK && i < COUNT(order); i++) {
-		*dir = order[i];
-		r = queue_msg_open(st->j->q, *dir, id, false, true, a, &m,
-		    NULL);
-		if ((r == QUEUE_BAD || r == QUEUE_INCOMPLETE) &&
-		    bad == QUEUE_NEW)
-			bad = *dir;
-	}
-	if (r == QUEUE_OK)
-		queue_msg_close(&m);
-	else
-		*dir = bad;
-	arena_free(&a);
-	return r == QUEUE_OK;
-}
-
 static int
 become_file(struct start *st, struct journal_rec *r, enum queue_dir to)
 {
@@ -107,7 +78,7 @@ one_message(void *arg, struct journal_rec *r, struct error *err)
 	struct start	*st = arg;
 	enum queue_dir	 dir;
 
-	if (has_file(st, r->id, &dir)) {
+	if (journal_has_file(st->j->q, r->id, &dir)) {
 		note_copy(st, r, dir, false);
 		return journal_marks_to_file(r, dir, err);
 	}
