@@ -16,6 +16,7 @@
 #define RETIRE		MSECS(200)
 #define OLD		SECS(10)	/* of segments that are full */
 #define SPILLS_MAX	200		/* at the same time */
+#define SYNCS_MAX	50		/* at a time, while all else waits */
 
 static void
 found(void *arg, struct journal_rec *r)
@@ -261,10 +262,16 @@ spill_active(struct qmgr *q, struct active *a)
 	syncer_run(daemon_syncer(q->d), work, done, j);
 }
 
+struct old {
+	struct qmgr	*q;
+	int		 left;
+};
+
 static void
 spill_old(void *arg, struct journal_rec *r)
 {
-	struct qmgr	*q = arg;
+	struct old	*o = arg;
+	struct qmgr	*q = o->q;
 	struct msg	*m = msg_find(q, r->id);
 	struct error	 err;
 
@@ -272,15 +279,22 @@ spill_old(void *arg, struct journal_rec *r)
 		return;
 	if (m->act != NULL)
 		spill_active(q, m->act);
-	else if (!inflight_elsewhere(q->inflight, r->id) &&
-	    qmgr_journal_to_file(q, m, QUEUE_NEW, &err) < 0)
+	else if (o->left > 0 && !inflight_elsewhere(q->inflight, r->id)) {
+		o->left--;
+		if (qmgr_journal_to_file(q, m, QUEUE_NEW, &err) == 0)
+			return;
+		/* The next one would fare no better. */
 		log_error("%s: %s", m->id, err.text);
+		o->left = 0;
+	}
 }
 
 void
 qmgr_journal_tidy(struct qmgr *q)
 {
+	struct old	o = { q, SYNCS_MAX };
+
 	journal_look(q->journal);
-	journal_each_old(q->journal, OLD, spill_old, q);
+	journal_each_old(q->journal, OLD, spill_old, &o);
 	journal_retire(q->journal);
 }
