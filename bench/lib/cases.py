@@ -10,8 +10,10 @@ GROUPS = ("reception", "tls", "relay", "local", "imap", "pop3", "queue",
 
 def reception(n, mix):
     def case(title, count, *options, group="reception"):
-        return Mail(group, "reception, " + title, "discard", n(count),
-                    options)
+        # A session that sends one message shows how it begins and ends.
+        sessions = options[options.index("-s") + 1]
+        return Mail(group, "reception, " + title, "discard",
+                    n(count, max(50, 3 * sessions)), options)
     return [
         case("4 KiB, 1 session", 1000, "-s", 1),
         case("4 KiB, 20 sessions", 4000, "-s", 20),
@@ -35,9 +37,9 @@ def delivery(n):
              n(3000), ("-s", 20, "-t", "user%d@far.test", "-u", 1)),
         Mail("relay", "fan-out to 500 recipients in 50 domains", "relay",
              n(20, 5), ("-s", 4, "-r", 500, "-d", "far%d.test", "-n", 50)),
-        Mail("local", "local delivery, 1 user", "local", n(1000),
+        Mail("local", "local delivery, 1 user", "local", n(1000, 200),
              ("-s", 20, "-u", 1)),
-        Mail("local", "local delivery, 100 users", "local", n(2000),
+        Mail("local", "local delivery, 100 users", "local", n(2000, 400),
              ("-s", 20, "-u", 100), 100),
     ]
 

@@ -18,7 +18,8 @@ class Mail:
     def __init__(self, group, title, mode, count, options, users=1):
         self.group, self.title, self.mode = group, title, mode
         self.count, self.options, self.users = count, options, users
-        self.warm_up = min(50, count)
+        # Every mailbox has been delivered to before it counts.
+        self.warm_up = max(min(50, count), users)
 
     def suits(self, peer):
         return self.mode in peer.modes
