@@ -121,7 +121,7 @@ class Posthouse(Server):
     line_end = b"\r\n"
     durability = {
         "mail": "synced before 250",
-        "mailbox": "mail synced before OK; flags when the session syncs",
+        "mailbox": "mail and EXPUNGE synced before OK, flags not",
     }
 
     @classmethod
@@ -143,7 +143,7 @@ class Posthouse(Server):
         r = subprocess.run(["git", "-C", os.path.dirname(__file__),
                             "describe", "--always", "--dirty"],
                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        return r.stdout.decode().strip() or "unknown"
+        return "source tree at " + (r.stdout.decode().strip() or "unknown")
 
     def parameters(self):
         main = {"mynetworks": "127.0.0.0/8",
@@ -356,7 +356,7 @@ class Dovecot(Server):
     modes = ("mailbox",)
     line_end = b"\n"
     durability = {"mailbox": "mail_fsync = optimized: mail synced before OK, "
-                  "flags and index not"}
+                  "EXPUNGE, flags and index not"}
 
     @classmethod
     def version(cls):
