@@ -5,6 +5,7 @@
 #include "base/panic.h"
 #include "queue/inflight.h"
 #include "sys/clock.h"
+#include "sys/file.h"
 #include "sys/log.h"
 
 /* Agents have time-outs of their own for every step; this one only ends what
@@ -222,11 +223,43 @@ on_delivered(void *arg, void *reply, const char *why)
 	deliver_pump(q, t);
 }
 
+/* A short content goes to smtp-client in the request: a copy costs less than a
+ * descriptor on both sides does. */
+static bool
+short_enough(const struct job *j)
+{
+	return j->dest->transport->remote &&
+	    j->act->file.content_size <= DELIVER_TEXT_MAX;
+}
+
+static int
+read_text(const struct queue_msg *m, struct arena *scratch, struct slice *out,
+    struct error *err)
+{
+	size_t		 n = (size_t)m->content_size;
+	unsigned char	*p = arena_alloc(scratch, n + 1);
+	ssize_t		 did = file_pread(m->fd, p, n,
+			    (off_t)m->content_offset);
+
+	*out = slice_of(p, n);
+	if (did == (ssize_t)n)
+		return 0;
+	return did < 0 ? error_sys(err, "read content") :
+	    error_set(err, "content is cut off");
+}
+
 /* -1: *err; it has not been handed out. */
 static int
-make_ready(struct qmgr *q, struct active *a, struct error *err)
+make_ready(struct qmgr *q, const struct job *j, struct arena *scratch,
+    struct slice *text_out, struct error *err)
 {
-	if (queue_msg_share(q->queue, a->m->dir, &a->file, err) < 0)
+	struct active	*a = j->act;
+	int		 got;
+
+	*text_out = slice_of(NULL, 0);
+	got = short_enough(j) ? read_text(&a->file, scratch, text_out, err) :
+	    queue_msg_share(q->queue, a->m->dir, &a->file, err);
+	if (got < 0)
 		return -1;
 	if (!a->inflight && inflight_add(q->inflight, a->m->id) < 0)
 		return error_sys(err, "lock message");
@@ -254,16 +287,22 @@ not_sent(struct qmgr *q, struct job *j, const char *why)
 static void
 send_job(struct transport *t, struct site *s, struct job *j)
 {
-	struct arena		*scratch;
+	struct arena		*scratch = arena_new();
 	struct deliver_req	 req;
+	struct slice		 text;
 	struct error		 err;
 
-	if (make_ready(j->q, j->act, &err) < 0) {
+	if (make_ready(j->q, j, scratch, &text, &err) < 0) {
+		arena_free(&scratch);
 		not_sent(j->q, j, err.text);
 		return;
 	}
-	scratch = arena_new();
 	fill_request(j, scratch, &req);
+	if (short_enough(j)) {
+		req.content = -1;
+		req.content_offset = 0;
+		req.text = text;
+	}
 	t->under_way++;
 	s->under_way++;
 	j->act->under_way++;
