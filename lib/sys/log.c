@@ -270,7 +270,15 @@ before_fork(void)
 static void
 after_fork(void)
 {
+	pthread_mutex_unlock(&lg.lock);
+}
+
+/* It may never come to a loop: until it says so itself, nothing is held. */
+static void
+in_child(void)
+{
 	lg.pid = getpid();
+	holds = false;
 	pthread_mutex_unlock(&lg.lock);
 }
 
@@ -283,7 +291,7 @@ prepare(void)
 	if (done)
 		return;
 	done = true;
-	(void)pthread_atfork(before_fork, after_fork, after_fork);
+	(void)pthread_atfork(before_fork, after_fork, in_child);
 	(void)atexit(log_flush);
 }
 

@@ -28,7 +28,7 @@ int	 log_open(const char *tag, enum log_dest dest, const char *path);
 /* From now on information lines of this thread may wait for log_flush(), if
  * they go to a regular file; lib/daemon calls it whenever the loop has nothing
  * else to do.  Warnings and worse, fork(), exit() and panic() do not wait, and
- * take along what does. */
+ * take along what does.  A child begins without it. */
 void	 log_hold(void);
 void	 log_flush(void);
 

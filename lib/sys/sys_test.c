@@ -228,7 +228,7 @@ START_TEST(log_holds_lines)
 	log_info("seven");
 	if ((pid = fork()) == 0) {
 		log_info("of the child %ld", (long)getpid());
-		exit(0);
+		_exit(0);
 	}
 	ck_assert_uint_eq(lines_in("held") >= 7, true);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
