@@ -54,7 +54,7 @@ class World:
 
 def small(kind, at):
     """A few thousand inodes, where their number is fixed."""
-    more = {"ext4": ["-N", "6000", "-m", "0"], "xfs": [], "btrfs": []}[kind]
+    more = {"ext4": ["-N", "20000", "-m", "0"], "xfs": [], "btrfs": []}[kind]
     size = {"ext4": 256, "xfs": 320, "btrfs": 320}[kind] * MIB
     return Disk(kind, at, size, more)
 
