@@ -200,13 +200,14 @@ soften(struct qmgr *q, struct active *a, struct outcome *o, size_t n)
 	}
 }
 
-/* Is there nothing left to write but that it is all done? */
+/* Is there nothing left to write but that it is all done?  A notice that is
+ * owed may fail, and then this outcome needs its mark. */
 static bool
 nothing_remains(const struct active *a, size_t n)
 {
 	size_t	open = 0;
 
-	if (a->jobs > 0 || a->under_way > 0 ||
+	if (a->jobs > 0 || a->under_way > 0 || a->has_log ||
 	    a->next_route < a->file.env.nrcpts)
 		return false;
 	for (size_t i = 0; i < a->file.env.nrcpts; i++)
