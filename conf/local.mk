@@ -41,6 +41,15 @@ install-conf: tools/postalias$(EXEEXT)
 	to='$(DESTDIR)$(confdir)/aliases'; test -e "$$to.db" || \
 	    tools/postalias -c '$(DESTDIR)$(confdir)' hash:"$$to" || \
 	    echo "run newaliases before you start"
-.PHONY: install-conf
+
+# What nobody has changed goes again.
+uninstall-local: uninstall-conf
+uninstall-conf:
+	for f in $(CONF_FILES); do \
+		at='$(DESTDIR)$(confdir)'/$${f##*/}; \
+		! cmp -s $(srcdir)/$$f "$$at" || rm -f "$$at"; \
+	done
+	at='$(DESTDIR)$(confdir)/aliases'; test -e "$$at" || rm -f "$$at.db"
+.PHONY: install-conf uninstall-conf
 
 TESTS += %D%/params_test.sh
