@@ -20,6 +20,7 @@
 #include "base/crc32c.h"
 #include "base/mem.h"
 #include "base/panic.h"
+#include "sys/clock.h"
 #include "sys/file.h"
 
 #define MAGIC_FRAME	UINT32_C(0x4d524650)	/* "PFRM" */
@@ -29,6 +30,7 @@
 #define RESERVE		256	/* UIDs promised ahead at a time */
 #define LOST		65536	/* more than is ever promised at once */
 #define HINT_EVERY	32768	/* bytes from one hint to the next */
+#define LOOK_EVERY	MSECS(10)
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
     "the structs of the log are its format");
@@ -294,6 +296,22 @@ map_up_to(struct log *l, uint64_t end)
 	return l->map != NULL;
 }
 
+/* Is the file still as long as what we saw of it?  We never make it shorter than
+ * that; if somebody else does, reading the mapping would kill us.  A command
+ * that reads ten thousand records does not ask ten thousand times. */
+static bool
+still_there(struct log *l)
+{
+	usec_t	now = clock_mono();
+
+	if (now < l->looked_mono + LOOK_EVERY && l->looked_mono != 0)
+		return true;
+	if (file_size(l) < l->end)
+		return false;
+	l->looked_mono = now;
+	return true;
+}
+
 bool
 log_record(struct log *l, uint64_t at, uint32_t uid, enum log_type type,
     struct slice *body_out)
@@ -301,7 +319,7 @@ log_record(struct log *l, uint64_t at, uint32_t uid, enum log_type type,
 	struct log_rec	h;
 
 	if (at < LOG_FIRST || at % 8 != 0 || at + sizeof(h) > l->end ||
-	    file_size(l) < l->end || !map_up_to(l, l->end))
+	    !still_there(l) || !map_up_to(l, l->end))
 		return false;
 	memcpy(&h, l->map + at, sizeof(h));
 	if (h.magic != MAGIC_REC || h.type != type || h.uid != uid ||

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/slice.h"
+#include "base/times.h"
 
 #define LOG_FILE	"posthouse.log"
 #define LOG_FRAME_MAX	(UINT32_C(1) << 30)
@@ -116,6 +117,7 @@ struct log {
 	struct log_totals totals;	/* of it */
 	unsigned char	*map;		/* of what was found good */
 	size_t		 map_len;
+	usec_t		 looked_mono;	/* at the length of the file; 0 */
 	unsigned char	*chunk;		/* read ahead of that */
 	uint64_t	 chunk_at;
 	size_t		 chunk_len, chunk_size;
