@@ -10,7 +10,8 @@ import instance
 
 TICKS = os.sysconf("SC_CLK_TCK")
 # Ends with us, and everything in it with it.
-NAMESPACE = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child"]
+NAMESPACE = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid",
+             "--fork", "--kill-child"]
 SERIAL = iter(range(1 << 30))
 
 

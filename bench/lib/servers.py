@@ -120,7 +120,7 @@ class Posthouse(Server):
     queue_sync = None           # None: the default
     line_end = b"\r\n"
     durability = {
-        "mail": "synced before 250",
+        "mail": "queue_sync = journal, the default: shared sync before 250",
         "mailbox": "mail and EXPUNGE synced before OK, flags not",
     }
 
