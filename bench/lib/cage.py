@@ -57,8 +57,21 @@ class Group:
         return True
 
 
+def sweep(root):
+    """Groups of runs that were killed."""
+    for name in os.listdir(root):
+        if name.startswith("ph-bench-") and \
+                not os.path.exists("/proc/" + name.split("-")[2]):
+            try:
+                os.rmdir(os.path.join(root, name))
+            except OSError:     # in use after all: the pid is of elsewhere
+                pass
+
+
 def new_group():
     root = group_root()
+    if root:
+        sweep(root)
     try:
         return Group(root) if root else None
     except OSError:
