@@ -5,7 +5,6 @@
 
 #include "base/mem.h"
 #include "queue/inflight.h"
-#include "sys/file.h"
 #include "sys/log.h"
 #include "sys/loop.h"
 #include "sys/syncer.h"
@@ -150,7 +149,7 @@ lead(struct qmgr *q, struct error *err)
 		q->leader = leader_open(q->queue, err);
 	if (q->leader < 0)
 		return -1;
-	if (file_lock(q->leader, true, false) < 0) {
+	if (leader_lock(q->leader) < 0) {
 		loop_timer_set(q->scan_timer, LEAD_AGAIN);
 		return 0;
 	}
@@ -253,7 +252,7 @@ hand_over(struct qmgr *q)
 		(void)is_busy(q, a);
 	}
 	journal_flush(q->journal);
-	(void)file_unlock(q->leader);
+	leader_unlock(q->leader);
 }
 
 /* Begin nothing, but hear the outcome of what is under way: each result that

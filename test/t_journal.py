@@ -124,7 +124,7 @@ def test_postsuper_and_a_queue_manager_that_starts(s):
     qid = submit(i, slow)
     kill_all(i)
     with open(os.path.join(i.queue, "journal", "leader"), "r+") as f:
-        fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
         try:
             out = i.command_both("postsuper", "-d", qid)
         except Exception as e:  # noqa: BLE001

@@ -17,7 +17,6 @@
 #include "queue/inflight.h"
 #include "queue/journal.h"
 #include "queue/queue.h"
-#include "sys/file.h"
 #include "sys/log.h"
 #include "sys/loop.h"
 #include "tools/tool.h"
@@ -369,7 +368,7 @@ empty_journal(struct super *s)
 	leader = leader_open(s->queue, &err);
 	if (leader < 0)
 		tool_fatal(EX_IOERR, "%s", err.text);
-	if (file_lock(leader, true, false) < 0)
+	if (leader_lock(leader) < 0)
 		tool_fatal(EX_TEMPFAIL, "a queue manager is starting or does "
 		    "not answer; try again");
 	if (journal_open(s->queue, NULL, NULL, &j, &err) < 0 ||

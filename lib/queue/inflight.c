@@ -7,6 +7,7 @@
 #include "queue/inflight.h"
 
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "queue/queue_int.h"
@@ -37,10 +38,25 @@ inflight_open(struct queue *q, struct error *err)
 int
 leader_open(struct queue *q, struct error *err)
 {
-	int	 fd = openat(q->journal, "leader", O_RDWR | O_CREAT |
+	int	 fd = openat(q->journal, "leader", O_RDONLY | O_CREAT |
 	    O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	return fd < 0 ? error_sys(err, "open journal/leader") : fd;
+}
+
+/* flock(), because it wants no descriptor for writing: one that is always open
+ * would forbid that the file system is made read-only.  (A header of ours hides
+ * the one that declares it.) */
+int
+leader_lock(int fd)
+{
+	return (int)syscall(SYS_flock, fd, LOCK_EX | LOCK_NB);
+}
+
+void
+leader_unlock(int fd)
+{
+	(void)syscall(SYS_flock, fd, LOCK_UN);
 }
 
 int

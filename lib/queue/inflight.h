@@ -11,6 +11,9 @@
 
 /* A file to be locked by the queue manager that begins deliveries. */
 int	 leader_open(struct queue *q, struct error *err) MUST_USE;
+/* Does not wait.  -1 with errno: another one has it. */
+int	 leader_lock(int fd) MUST_USE;
+void	 leader_unlock(int fd);
 
 /* A set of locks of our own; the descriptor.  Duplicates share it. */
 int	 inflight_open(struct queue *q, struct error *err) MUST_USE;

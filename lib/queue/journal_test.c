@@ -1077,6 +1077,29 @@ START_TEST(locks_outlive_the_holder)
 }
 END_TEST
 
+START_TEST(one_leads)
+{
+	int	one, two;
+
+	start_reader();
+	one = leader_open(q, &err);
+	two = leader_open(q, &err);
+	ck_assert_int_ge(one, 0);
+	ck_assert_int_ge(two, 0);
+	ck_assert_int_eq(leader_lock(one), 0);
+	ck_assert_int_eq(leader_lock(two), -1);
+	leader_unlock(one);
+	ck_assert_int_eq(leader_lock(two), 0);
+	(void)close(two);
+	ck_assert_int_eq(leader_lock(one), 0);
+	/* Or the disk could not be made read-only under it. */
+	ck_assert_int_eq(fcntl(one, F_GETFL) & O_ACCMODE, O_RDONLY);
+	ck_assert_int_eq(fcntl(journal_inflight(j), F_GETFL) & O_ACCMODE,
+	    O_RDONLY);
+	(void)close(one);
+}
+END_TEST
+
 /* Neither may be taken for a segment. */
 START_TEST(lock_files_stay)
 {
@@ -1254,6 +1277,7 @@ add_reading(Suite *s)
 	tcase_add_test(t, shared_copy);
 	tcase_add_test(t, fates);
 	tcase_add_test(t, locks_outlive_the_holder);
+	tcase_add_test(t, one_leads);
 	tcase_add_test(t, lock_files_stay);
 	tcase_add_test(t, find);
 	tcase_add_test(t, old_ones);
