@@ -6,7 +6,7 @@ import re
 import signal
 
 from peers import SlowServer
-from scenario import check, equal, message, send, wait_for
+from scenario import (check, equal, message, send, wait_for, wait_inbox)
 
 
 def held_up(s, **main):
@@ -44,13 +44,15 @@ def tokens(slow):
 
 def kill_all(i):
     """The whole tree at once, as a power cut does; the page cache stays."""
-    family = i.family()
     os.kill(i.process.pid, signal.SIGSTOP)
-    for pid in family:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+    family = i.family()
+    # None is to see another one die.
+    for sig in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in family:
+            try:
+                os.kill(pid, sig)
+            except ProcessLookupError:
+                pass
     i.process.wait()
     i.process = None
     wait_for("all of it to be gone", lambda: not any(
@@ -228,3 +230,23 @@ def test_what_stays_gets_a_file(s):
     i.wait_queue_empty(60)
     equal(len(slow.received), 12, "deliveries")
     equal(len(set(tokens(slow))), 12, "messages")
+
+
+def test_a_notice_that_fails_repeats_no_delivery(s):
+    """One recipient bounces, the other one is the last to be delivered; then
+    the bounce cannot be queued."""
+    i, slow = held_up(s, queue_sync="file")
+    alice = i.accounts[0]["user"]
+    send(i, alice, ["x@nowhere.ph.example", "x@far.ph.example"],
+         service="submission")
+    wait_for("the slow server", lambda: slow.received, 60)
+    wait_for("the bounce", lambda: "status=bounced" in i.log_text(), 60)
+    new = os.path.join(i.queue, "new")
+    os.chmod(new, 0o500)
+    slow.release.set()
+    wait_for("the attempt", lambda: "cannot send a notification" in
+             i.log_text(), 60)
+    os.chmod(new, 0o700)
+    wait_inbox(i, alice, 1)
+    i.wait_queue_empty(60)
+    equal(len(slow.received), 1, "deliveries")
