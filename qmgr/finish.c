@@ -144,6 +144,8 @@ bounce_kind(const struct active *a)
 	return a->file.env.sender[0] == '\0' ? NOTICE_DOUBLE : NOTICE_BOUNCE;
 }
 
+#define NOT_KNOWN	(-2)
+
 /* Which notice is owed next, by the delivery log?  -1: none. */
 static int
 owed(struct qmgr *q, struct active *a, size_t undone)
@@ -155,7 +157,7 @@ owed(struct qmgr *q, struct active *a, size_t undone)
 
 	if (queue_log_read(q->queue, a->m->id, a->mem, &r, &n, &err) < 0) {
 		log_error("%s: %s", a->m->id, err.text);
-		return -1;
+		return NOT_KNOWN;
 	}
 	if (log_has(r, n, QLOG_BOUNCE, bounce))
 		return bounce;
@@ -254,7 +256,7 @@ finish_if_idle(struct qmgr *q, struct active *a)
 	kind = plain ? -1 : owed(q, a, undone);
 	if (kind >= 0 && a->file.rec == NULL)
 		notify(q, a, kind);
-	else if (undone == 0 && kind < 0)
+	else if (undone == 0 && kind < 0 && kind != NOT_KNOWN)
 		remove_message(q, a);
 	else
 		put_off(q, a);

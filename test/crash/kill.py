@@ -6,8 +6,9 @@ import time
 
 from system import Failed, System
 
-# From the line of an agent to the mark of qmgr, on a busy machine.
-LATE = 0.5 * float(os.environ.get("POSTHOUSE_SLOW", "1"))
+# From the line of an agent to the mark of qmgr, on a busy machine: an agent
+# answers when all recipients of its job are done.
+LATE = 1.0 * float(os.environ.get("POSTHOUSE_SLOW", "1"))
 
 
 def choose(s, kills):

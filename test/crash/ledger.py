@@ -111,7 +111,7 @@ class Arrived:
                 self.empty.append(path)
                 continue
             self.copies.setdefault((mid, user), []).append(
-                Copy(digest(body), os.stat(path).st_mtime, queue_id(head)))
+                Copy(digest(body), os.stat(path).st_ctime, queue_id(head)))
 
     def notice(self, raw):
         m = email.message_from_bytes(raw, policy=email.policy.default)
