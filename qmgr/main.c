@@ -11,6 +11,7 @@
 
 #define TIDY		SECS(5)
 #define LEAD_AGAIN	MSECS(10)
+#define OTHER_FDS	((size_t)1024)
 #define CONF	struct qmgr_conf
 
 const struct param qmgr_params[] = {
@@ -127,17 +128,21 @@ on_pump(void *arg)
 	active_pump(arg);
 }
 
-/* Each active message may hold a descriptor; leave some for the rest. */
+/* Each active message may hold two descriptors, its own and the one that
+ * agents are given; the syncs of marks and all the rest want some, too. */
 static size_t
 active_limit(const struct qmgr *q)
 {
 	struct rlimit	lim;
 	size_t		n = (size_t)q->conf->active_limit;
+	size_t		most;
 
-	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 &&
-	    lim.rlim_cur != RLIM_INFINITY && lim.rlim_cur < n + 256)
-		n = lim.rlim_cur > 512 ? lim.rlim_cur - 256 : 256;
-	return n;
+	if (getrlimit(RLIMIT_NOFILE, &lim) < 0 ||
+	    lim.rlim_cur == RLIM_INFINITY)
+		return n;
+	most = lim.rlim_cur > 2 * OTHER_FDS ?
+	    ((size_t)lim.rlim_cur - OTHER_FDS) / 2 : OTHER_FDS / 2;
+	return n < most ? n : most;
 }
 
 /* One queue manager at a time begins deliveries.  The one before us lets go
