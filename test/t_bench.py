@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bench harness works, on counts too small to mean anything."""
 import json
+import math
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ MAIL = ("smoke: reception", "smoke: reception, TLS", "smoke: relay",
         "smoke: local")
 DEFERRED = "start with 50 deferred messages"
 IMAP_IDLE = "20 IMAP sessions in IDLE on 2 mailboxes, TLS"
-# One step of each sort; the figure that has to be there, and above zero.
+# One step of each sort, and the figure that has to be there.
 EXPECTED = {
     "mail": {t: "per_second" for t in MAIL},
     "queue": {DEFERRED: "start_s"},
@@ -24,6 +25,8 @@ EXPECTED = {
         "IMAP: APPEND, 4 KiB", "IMAP: EXPUNGE of 25 messages",
         "POP3: UIDL", "POP3: RETR")},
 }
+# Of something that has happened: above zero.
+COUNTED = ("per_second", "start_s")
 # Who does not do everything.
 NOT = {
     "bound": set(EXPECTED["operation"]) | {
@@ -64,8 +67,11 @@ def check_figures(rounds, peers):
                     continue
                 by = rounds[kind].get(title, {})
                 check(peer in by, "%s was not asked: %s" % (peer, title))
-                check(by[peer][0][key] > 0, "%s: %s: %s is %r" % (
-                    peer, title, key, by[peer][0][key]))
+                figure = by[peer][0][key]
+                # Differences of so few sessions may come out either way.
+                check(math.isfinite(figure) and
+                      (figure > 0 or key not in COUNTED),
+                      "%s: %s: %s is %r" % (peer, title, key, figure))
 
 
 def test_small_counts(s):
