@@ -229,7 +229,10 @@ file_lock(int fd, bool exclusive, bool wait)
 int
 file_unlock(int fd)
 {
-	return lock_op(fd, F_UNLCK, false);
+	/* A lock that stays would stop everybody for as long as the file is
+	 * open, so one failure is not the last word. */
+	return lock_op(fd, F_UNLCK, false) == 0 ? 0 :
+	    lock_op(fd, F_UNLCK, false);
 }
 
 static int
