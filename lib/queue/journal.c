@@ -160,19 +160,25 @@ follow(struct journal_seg *s)
 	s->walk.next = was;
 }
 
+static struct journal_seg *
+find_segment(const struct journal *j, const char *name)
+{
+	LIST_EACH(l, &j->segs) {
+		struct journal_seg	*s = LIST_ENTRY(l, struct journal_seg,
+					    link);
+
+		if (strcmp(s->name, name) == 0)
+			return s;
+	}
+	return NULL;
+}
+
 void
 journal_told(struct journal *j, const char *segment, uint64_t end)
 {
-	struct journal_seg	*s = NULL;
+	struct journal_seg	*s = find_segment(j, segment);
 	struct error		 err;
 
-	LIST_EACH(l, &j->segs) {
-		struct journal_seg	*one = LIST_ENTRY(l,
-					    struct journal_seg, link);
-
-		if (strcmp(one->name, segment) == 0)
-			s = one;
-	}
 	if (s == NULL && journal_seg_name(segment))
 		s = journal_seg_open(j, segment, &err);
 	if (s == NULL)
@@ -188,12 +194,8 @@ look_at_name(void *arg, const char *name)
 	struct journal_seg	*s;
 	struct error		 err;
 
-	if (!journal_seg_name(name))
+	if (!journal_seg_name(name) || find_segment(j, name) != NULL)
 		return true;
-	LIST_EACH(l, &j->segs)
-		if (strcmp(LIST_ENTRY(l, struct journal_seg, link)->name,
-		    name) == 0)
-			return true;
 	s = journal_seg_open(j, name, &err);
 	if (s == NULL && (err.text[0] != '\0' ||
 	    journal_seg_reclaim(j->q, name, &err) < 0))
