@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -14,6 +15,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "base/wire.h"
 
 START_TEST(slices_cut_and_trim)
 {
@@ -348,6 +350,75 @@ START_TEST(errors_tell_where)
 }
 END_TEST
 
+/* The same, byte by byte. */
+static size_t
+slow_crlf_run(struct slice s, unsigned int *seen)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if (i + 1 < s.len && s.p[i] == '\r' && s.p[i + 1] != '\n')
+			return i;
+		if (i > 0 && s.p[i] == '\n' && s.p[i - 1] != '\r')
+			return i;
+		if (s.p[i] > 127)
+			*seen |= WIRE_8BIT;
+		if (i > 1 && s.p[i] == '.' && s.p[i - 1] == '\n' &&
+		    s.p[i - 2] == '\r')
+			*seen |= WIRE_DOTS;
+	}
+	return s.len;
+}
+
+static size_t
+slow_find_dot(struct slice s)
+{
+	ptrdiff_t	at = slice_search(s, SLICE_LIT("\r\n."));
+
+	return at < 0 ? s.len : (size_t)at + 2;
+}
+
+/* Mostly good lines, so that blocks are passed before something is found. */
+static size_t
+random_content(unsigned char *p, size_t room)
+{
+	static const char *const	parts[] = {
+		"\r\n", "\r\n", "\r\n", "\r\n.", "\r", "\n", ".", "\x80",
+	};
+	size_t	n = 0, want = (size_t)rand() % room;
+
+	while (n < want) {
+		size_t		 text = (size_t)rand() % 40;
+		const char	*part = parts[(size_t)rand() % COUNT(parts)];
+
+		for (; n < want && text > 0; text--)
+			p[n++] = 'a';
+		for (; n < want && *part != '\0'; part++)
+			p[n++] = (unsigned char)*part;
+	}
+	return n;
+}
+
+START_TEST(wire_form_as_byte_by_byte)
+{
+	unsigned char	text[300];
+
+	srand(1);
+	for (int round = 0; round < 200000; round++) {
+		size_t		n = random_content(text, sizeof(text));
+		/* Of its own size, so that a byte too many is noticed. */
+		unsigned char	*p = mem_grow(NULL, n, 1);
+		struct slice	s = slice_of(p, n);
+		unsigned int	seen = 0, want = 0;
+
+		memcpy(p, text, n);
+		ck_assert_uint_eq(wire_crlf_run(s, &seen),
+		    slow_crlf_run(s, &want));
+		ck_assert_uint_eq(seen, want);
+		ck_assert_uint_eq(wire_find_dot(s), slow_find_dot(s));
+		mem_free(&p);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -369,6 +440,7 @@ main(void)
 	tcase_add_test(t, hash_behaves_like_a_model);
 	tcase_add_test(t, heap_sorts);
 	tcase_add_test(t, errors_tell_where);
+	tcase_add_test(t, wire_form_as_byte_by_byte);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

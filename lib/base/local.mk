@@ -23,7 +23,9 @@ noinst_LIBRARIES += %D%/libbase.a
 	%D%/panic.h \
 	%D%/slice.c \
 	%D%/slice.h \
-	%D%/times.h
+	%D%/times.h \
+	%D%/wire.c \
+	%D%/wire.h
 
 check_PROGRAMS += %D%/base_test
 %C%_base_test_SOURCES = %D%/base_test.c

@@ -1,25 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "intake/lines.h"
 
+#include "base/wire.h"
+
 /* Length of the front of in that needs no change: it stops before a bare LF,
  * before a bare CR and before a CR at the very end. */
 static size_t
 good_run(struct slice in)
 {
-	size_t	at = 0;
+	unsigned int	seen = 0;
+	size_t		n;
 
-	for (;;) {
-		struct slice	rest = slice_from(in, at);
-		ptrdiff_t	lf = slice_find(rest, '\n');
-		ptrdiff_t	cr = slice_find(lf < 0 ? rest :
-				    slice_first(rest, (size_t)lf), '\r');
-
-		if (cr < 0)
-			return lf < 0 ? in.len : at + (size_t)lf;
-		if (cr + 1 != lf)
-			return at + (size_t)cr;
-		at += (size_t)lf + 1;
-	}
+	if (in.p[0] == '\n')
+		return 0;
+	n = wire_crlf_run(in, &seen);
+	return n == in.len && in.p[n - 1] == '\r' ? n - 1 : n;
 }
 
 static bool

@@ -1,35 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/smtp_data.h"
 
+#include "base/wire.h"
+
+/* Where a line stands behind this input, which continues one. */
+static enum smtp_data_at
+state_after(const struct smtp_data *d, struct slice in)
+{
+	unsigned char	before = in.len > 1 ? in.p[in.len - 2] :
+			    d->at == SMTP_DATA_CR ? '\r' : ' ';
+
+	switch (in.p[in.len - 1]) {
+	case '\r':
+		return SMTP_DATA_CR;
+	case '\n':
+		return before == '\r' ? SMTP_DATA_START : SMTP_DATA_LINE;
+	}
+	return SMTP_DATA_LINE;
+}
+
 /* Length of the longest piece at the front of in (which continues a line)
  * that can be passed on without looking at a dot: up to the end of input or
- * up to and including a CRLF that a dot follows or that ends the input.
- * Sets d->at for what comes after. */
+ * up to and including a CRLF that a dot follows.  Sets d->at for what comes
+ * after. */
 static size_t
 plain_run(struct smtp_data *d, struct slice in)
 {
-	size_t	at = 0;
+	size_t	n;
 
-	for (;;) {
-		const unsigned char	*lf = at >= in.len ? NULL :
-		    memchr(in.p + at, '\n', in.len - at);
-		size_t			 i;
-
-		if (lf == NULL)
-			break;
-		i = (size_t)(lf - in.p);
-		at = i + 1;
-		if (i > 0 ? in.p[i - 1] != '\r' : d->at != SMTP_DATA_CR)
-			continue;
-		if (at == in.len || in.p[at] == '.') {
-			d->at = SMTP_DATA_START;
-			return at;
-		}
-	}
-	if (in.len > 0)
-		d->at = in.p[in.len - 1] == '\r' ? SMTP_DATA_CR :
-		    SMTP_DATA_LINE;
-	return in.len;
+	if (d->at == SMTP_DATA_CR && in.len > 1 && in.p[0] == '\n' &&
+	    in.p[1] == '.')
+		n = 1;
+	else
+		n = wire_find_dot(in);
+	d->at = n < in.len ? SMTP_DATA_START : state_after(d, in);
+	return n;
 }
 
 enum smtp_data_got

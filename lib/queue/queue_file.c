@@ -13,6 +13,7 @@
 
 #include "base/crc32c.h"
 #include "base/mem.h"
+#include "base/wire.h"
 #include "sys/file.h"
 
 #define BUFFER		((size_t)65536)
@@ -54,50 +55,42 @@ queue_file_flags(const struct queue_file *f)
  * Content.
  */
 
-static bool
-has_8bit(const unsigned char *p, size_t n)
+/* The first byte of a piece has its neighbour in the one before. */
+static int
+look_at_seam(struct queue_file *f, struct slice s, struct error *err)
 {
-	uint64_t	 word, all = 0;
-	unsigned char	 rest = 0;
-
-	for (; n >= sizeof(word); n -= sizeof(word), p += sizeof(word)) {
-		memcpy(&word, p, sizeof(word));
-		all |= word;
-	}
-	for (; n > 0; n--, p++)
-		rest |= *p;
-	return (all & 0x8080808080808080ULL) != 0 || (rest & 0x80) != 0;
+	if (f->after_cr != (s.p[0] == '\n'))
+		return error_set(err, f->after_cr ? "bare CR in content" :
+		    "bare LF in content");
+	if (f->after_cr && s.len > 1 && s.p[1] == '.')
+		f->flags |= QUEUE_DOTS;
+	if (f->line_start && s.p[0] == '.')
+		f->flags |= QUEUE_DOTS;
+	return 0;
 }
 
 /* Lines end with CRLF and nothing else; state is kept from call to call. */
 static int
-look_at(struct queue_file *f, const unsigned char *p, size_t n,
-    struct error *err)
+look_at(struct queue_file *f, struct slice s, struct error *err)
 {
-	const unsigned char	*end = p + n, *cr;
+	unsigned int	seen = 0;
+	size_t		n;
 
-	if (has_8bit(p, n))
+	if (s.len == 0)
+		return 0;
+	if (look_at_seam(f, s, err) < 0)
+		return -1;
+	n = wire_crlf_run(s, &seen);
+	if (n < s.len)
+		return error_set(err, s.p[n] == '\r' ? "bare CR in content" :
+		    "bare LF in content");
+	if ((seen & WIRE_8BIT) != 0)
 		f->flags |= QUEUE_8BIT;
-	while (p < end) {
-		if (f->after_cr) {
-			if (*p != '\n')
-				return error_set(err, "bare CR in content");
-			f->after_cr = false;
-			f->line_start = true;
-			p++;
-			continue;
-		}
-		if (f->line_start && *p == '.')
-			f->flags |= QUEUE_DOTS;
-		f->line_start = false;
-		cr = memchr(p, '\r', (size_t)(end - p));
-		f->after_cr = cr != NULL;
-		if (cr == NULL)
-			cr = end;
-		if (memchr(p, '\n', (size_t)(cr - p)) != NULL)
-			return error_set(err, "bare LF in content");
-		p = f->after_cr ? cr + 1 : end;
-	}
+	if ((seen & WIRE_DOTS) != 0)
+		f->flags |= QUEUE_DOTS;
+	/* Each LF has its CR by now. */
+	f->line_start = s.p[n - 1] == '\n';
+	f->after_cr = s.p[n - 1] == '\r';
 	return 0;
 }
 
@@ -167,7 +160,7 @@ queue_file_write(struct queue_file *f, const void *p, size_t n,
 		return error_set(err, "queue file is lost");
 	if (n > QUEUE_CONTENT_MAX - f->size)
 		return error_set(err, "message too large for any queue");
-	if (look_at(f, p, n, err) < 0 || take(f, p, n, err) < 0) {
+	if (look_at(f, slice_of(p, n), err) < 0 || take(f, p, n, err) < 0) {
 		f->lost = true;
 		return -1;
 	}
