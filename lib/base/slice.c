@@ -31,18 +31,6 @@ slice_icmp(struct slice a, struct slice b)
 }
 
 bool
-slice_ieq(struct slice a, struct slice b)
-{
-	return a.len == b.len && slice_icmp(a, b) == 0;
-}
-
-bool
-slice_iis(struct slice a, const char *s)
-{
-	return slice_ieq(a, slice_str(s));
-}
-
-bool
 slice_starts(struct slice s, const char *prefix)
 {
 	return slice_is(slice_first(s, strlen(prefix)), prefix);
@@ -106,20 +94,6 @@ slice_search(struct slice s, struct slice needle)
 		return -1;
 	q = memmem(s.p, s.len, needle.p, needle.len);
 	return q == NULL ? -1 : q - s.p;
-}
-
-struct slice
-slice_from(struct slice s, size_t from)
-{
-	if (from >= s.len)
-		return slice_of(s.p == NULL ? NULL : s.p + s.len, 0);
-	return slice_of(s.p + from, s.len - from);
-}
-
-struct slice
-slice_first(struct slice s, size_t n)
-{
-	return slice_of(s.p, n < s.len ? n : s.len);
 }
 
 bool

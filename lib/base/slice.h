@@ -40,16 +40,27 @@ slice_str(const char *s)
 bool	 slice_eq(struct slice a, struct slice b);
 bool	 slice_is(struct slice a, const char *s);
 
-/* ASCII case is ignored; bytes above 127 compare as they are. */
-bool	 slice_ieq(struct slice a, struct slice b);
-bool	 slice_iis(struct slice a, const char *s);
+/* <0, 0, >0 by unsigned bytes, then by length: a total order.  ASCII case is
+ * ignored by slice_i...(); bytes above 127 compare as they are. */
+int	 slice_cmp(struct slice a, struct slice b);
+int	 slice_icmp(struct slice a, struct slice b);
+
+static inline bool
+slice_ieq(struct slice a, struct slice b)
+{
+	return a.len == b.len && slice_icmp(a, b) == 0;
+}
+
+/* Mostly s is a literal, whose length the compiler knows. */
+static inline bool
+slice_iis(struct slice a, const char *s)
+{
+	return slice_ieq(a, slice_str(s));
+}
+
 bool	 slice_starts(struct slice s, const char *prefix);
 bool	 slice_istarts(struct slice s, const char *prefix);
 bool	 slice_ends(struct slice s, const char *suffix);
-
-/* <0, 0, >0 by unsigned bytes, then by length: a total order. */
-int	 slice_cmp(struct slice a, struct slice b);
-int	 slice_icmp(struct slice a, struct slice b);
 
 /* Index of the first/last byte c, or -1. */
 ptrdiff_t	 slice_find(struct slice s, int c);
@@ -59,8 +70,19 @@ ptrdiff_t	 slice_rfind(struct slice s, int c);
 ptrdiff_t	 slice_search(struct slice s, struct slice needle);
 
 /* The part from byte `from` on / the first n bytes; clamped to the slice. */
-struct slice	 slice_from(struct slice s, size_t from);
-struct slice	 slice_first(struct slice s, size_t n);
+static inline struct slice
+slice_from(struct slice s, size_t from)
+{
+	if (from > s.len)
+		from = s.len;
+	return slice_of(s.p == NULL ? NULL : s.p + from, s.len - from);
+}
+
+static inline struct slice
+slice_first(struct slice s, size_t n)
+{
+	return slice_of(s.p, n < s.len ? n : s.len);
+}
 
 /* Split *s at the first byte c.  True: *head_out is the part before it and *s
  * the part after it.  False: c does not occur; nothing is changed. */

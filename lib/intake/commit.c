@@ -15,6 +15,7 @@
 
 /* After expansion; a single message cannot fill the queue manager. */
 #define RCPTS_MAX	((size_t)50000)
+#define RCPTS_FEW	((size_t)8)
 
 struct commit {
 	struct intake_msg	*m;
@@ -27,7 +28,7 @@ struct commit {
 	size_t			 next;		/* recipient to expand */
 	struct queue_rcpt	*out;
 	size_t			 nout, size;
-	struct hash		*seen;
+	struct hash		*seen;	/* of many recipients; NULL: few */
 	bool			 bcc_done;
 };
 
@@ -195,28 +196,60 @@ canonical(struct commit *c, struct map_list *special, const char *addr,
 /*
  * Recipients.
  */
-static bool
-put_rcpt(struct commit *c, const char *address, const struct queue_rcpt *from)
+static const char *
+lower(struct arena *a, const char *address)
 {
-	char	*key = arena_strdup(c->m->mem, address);
+	char	*key = arena_strdup(a, address);
 
 	for (char *p = key; *p != '\0'; p++)
 		*p = (char)ascii_lower((unsigned char)*p);
-	if (hash_gets(c->seen, key) != NULL)
+	return key;
+}
+
+/* Most messages have a few recipients, which are soon looked through. */
+static bool
+is_there(const struct commit *c, const char *address)
+{
+	struct slice	s = slice_str(address);
+
+	if (c->seen != NULL)
+		return hash_gets(c->seen, lower(c->m->mem, address)) != NULL;
+	for (size_t i = 0; i < c->nout; i++)
+		if (slice_iis(s, c->out[i].address))
+			return true;
+	return false;
+}
+
+static void
+remember(struct commit *c, size_t first)
+{
+	for (size_t i = first; i < c->nout; i++)
+		hash_puts(c->seen, lower(c->m->mem, c->out[i].address), c);
+}
+
+static bool
+put_rcpt(struct commit *c, const char *address, const struct queue_rcpt *from)
+{
+	if (is_there(c, address))
 		return true;
 	if (c->nout == RCPTS_MAX) {
 		intake_fail(c->m, INTAKE_ADDRESS, NULL);
 		return false;
 	}
 	if (c->nout == c->size) {
-		c->size = c->size == 0 ? 8 : 2 * c->size;
+		c->size = c->size == 0 ? RCPTS_FEW : 2 * c->size;
 		c->out = mem_grow(c->out, c->size, sizeof(*c->out));
 	}
 	c->out[c->nout] = *from;
 	c->out[c->nout].address = address;
 	c->out[c->nout].status = RCPT_TODO;
 	c->nout++;
-	hash_puts(c->seen, key, c);
+	if (c->seen != NULL) {
+		remember(c, c->nout - 1);
+	} else if (c->nout == RCPTS_FEW) {
+		c->seen = hash_new();
+		remember(c, 0);
+	}
 	return true;
 }
 
@@ -359,7 +392,6 @@ intake_commit_begin(struct intake_msg *m, struct loop *l,
 	c->m = m;
 	c->done = done;
 	c->arg = arg;
-	c->seen = hash_new();
 	if (m->redirect != NULL) {
 		m->nrcpts = 0;
 		intake_rcpt(m, &(struct queue_rcpt){

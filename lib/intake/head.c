@@ -6,20 +6,33 @@
 #include "intake/intake_int.h"
 
 #define MESSAGE_ID_MAX	900
+#define SCRATCH_KEPT	((size_t)65536)
+#define SEPARATORS	", \t\r\n"
 
 struct seen {
 	bool	 date, from, message_id;
 	int64_t	 received;
 };
 
-static bool
-is_dropped(const struct intake_msg *m, struct slice name)
+void
+intake_head_open(struct intake *in)
 {
-	struct slice	list = slice_str(m->in->conf.message_drop_headers);
-	struct slice	word;
+	struct slice	list = slice_str(in->conf.message_drop_headers);
+	struct slice	word, again = list;
+	size_t		n = 0;
 
-	while (slice_word(&list, ", \t\r\n", &word))
-		if (slice_ieq(word, name))
+	while (slice_word(&again, SEPARATORS, &word))
+		n++;
+	in->dropped = arena_array(in->mem, n + 1, sizeof(*in->dropped));
+	while (slice_word(&list, SEPARATORS, &word))
+		in->dropped[in->ndropped++] = word;
+}
+
+static bool
+is_dropped(const struct intake *in, struct slice name)
+{
+	for (size_t i = 0; i < in->ndropped; i++)
+		if (slice_ieq(in->dropped[i], name))
 			return true;
 	return false;
 }
@@ -114,34 +127,57 @@ put_from_line(struct buf *out, struct slice *section)
 	*section = slice_from(*section, (size_t)n + 1);
 }
 
-void
-intake_head_write(struct intake_msg *m, size_t end, bool body)
+static void
+write_out(struct intake_msg *m, struct slice s)
 {
-	struct slice		 section = slice_first(buf_slice(&m->head), end);
-	struct header_field	 f;
-	struct seen		 seen = { .date = false };
-	struct buf		 out;
-	struct error		 err;
+	struct error	err;
 
-	buf_init(&out, (size_t)m->in->conf.header_section_limit + 1048576);
-	buf_add_slice(&out, buf_slice(&m->prepend));
-	intake_received_put(&out, m);
-	if (m->from_line)
-		put_from_line(&out, &section);
+	if (m->file != NULL && s.len > 0 &&
+	    queue_file_write(m->file, s.p, s.len, &err) < 0)
+		intake_fail(m, INTAKE_QUEUE, &err);
+}
+
+/* Fields stay where they are and go out in runs between those that are
+ * dropped. */
+static void
+write_fields(struct intake_msg *m, struct slice section, struct seen *seen)
+{
+	struct header_field	 f;
+	struct slice		 run = slice_first(section, 0);
+
 	while (header_next(&section, &f)) {
-		look_at(m, &f, &seen);
-		if (!is_dropped(m, f.name))
-			buf_add_slice(&out, f.whole);
+		look_at(m, &f, seen);
+		if (is_dropped(m->in, f.name)) {
+			write_out(m, run);
+			run = slice_first(section, 0);
+		} else
+			run.len += f.whole.len;
 	}
+	write_out(m, run);
+}
+
+void
+intake_head_write(struct intake_msg *m, struct slice section, bool body)
+{
+	struct seen	 seen = { .date = false };
+	struct buf	*out = &m->in->scratch;
+
+	buf_add_slice(out, buf_slice(&m->prepend));
+	intake_received_put(out, m);
+	if (m->from_line)
+		put_from_line(out, &section);
+	if (out->overflow)
+		intake_fail(m, INTAKE_SIZE, NULL);
+	write_out(m, buf_slice(out));
+	write_fields(m, section, &seen);
 	if (seen.received > m->in->conf.hopcount_limit)
 		intake_fail(m, INTAKE_HOPS, NULL);
-	add_missing(&out, m, &seen);
+	buf_reset(out);
+	add_missing(out, m, &seen);
 	if (body)
-		buf_adds(&out, "\r\n");
-	if (out.overflow)
-		intake_fail(m, INTAKE_SIZE, NULL);
-	else if (m->file != NULL && queue_file_write(m->file,
-	    buf_slice(&out).p, buf_len(&out), &err) < 0)
-		intake_fail(m, INTAKE_QUEUE, &err);
-	buf_clear(&out);
+		buf_adds(out, "\r\n");
+	write_out(m, buf_slice(out));
+	buf_reset(out);
+	if (out->size > SCRATCH_KEPT)
+		buf_clear(out);
 }

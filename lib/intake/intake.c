@@ -73,6 +73,9 @@ intake_open(const struct conf *conf, const struct conf_common *common,
 		intake_close(&in);
 		return -1;
 	}
+	buf_init(&in->scratch, (size_t)in->conf.header_section_limit +
+	    1048576);
+	intake_head_open(in);
 	/* The row of this parameter is lib/route's. */
 	in->propagate = list_names(conf_value(conf, in->mem,
 	    "propagate_unmatched_extensions"), "canonical");
@@ -85,6 +88,7 @@ intake_close(struct intake **in)
 {
 	if (*in == NULL)
 		return;
+	buf_clear(&(*in)->scratch);
 	map_list_close(&(*in)->sender_bcc);
 	map_list_close(&(*in)->rcpt_bcc);
 	map_list_close(&(*in)->canonical);
@@ -266,36 +270,34 @@ is_from_line(struct slice line)
 	return slice_starts(line, "From ");
 }
 
-/* The section is over at `end` of m->head: edit and write it, then what of
- * the body is in m->head already. */
+/* The section is over: edit and write it, then what has come of the body. */
 static void
-head_over(struct intake_msg *m, size_t end)
+head_over(struct intake_msg *m, struct slice section, struct slice rest)
 {
-	struct slice	rest;
-
 	m->stage = STAGE_BODY;
-	intake_head_write(m, end, true);
+	if (section.len > m->head.max)
+		intake_fail(m, INTAKE_SIZE, NULL);
+	else
+		intake_head_write(m, section, true);
 	if (m->status != INTAKE_OK)
 		return;
-	rest = slice_from(buf_slice(&m->head), end);
 	write_body(m, rest);
 	buf_clear(&m->head);
 }
 
-/* Look at the lines that are complete since the last time. */
-static void
-scan_head(struct intake_msg *m)
+/* Look at the lines of `all` that are complete since the last time.  True:
+ * the section is over at m->scanned. */
+static bool
+scan_head(struct intake_msg *m, struct slice all)
 {
-	while (m->stage != STAGE_BODY) {
-		struct slice	rest = slice_from(buf_slice(&m->head),
-				    m->scanned);
+	for (;;) {
+		struct slice	rest = slice_from(all, m->scanned), line;
 		ptrdiff_t	lf = slice_find(rest, '\n');
 		bool		done = false;
 		size_t		n;
-		struct slice	line;
 
 		if (lf < 0)
-			return;
+			return false;
 		line = slice_first(rest, (size_t)lf + 1);
 		if (m->stage == STAGE_FIRST_LINE && is_from_line(line)) {
 			m->from_line = true;
@@ -304,11 +306,33 @@ scan_head(struct intake_msg *m)
 		m->stage = STAGE_HEADER;
 		n = header_scan(&m->scan, line, &done);
 		if (done) {
-			head_over(m, m->scanned + n);
-			return;
+			m->scanned += n;
+			return true;
 		}
 		m->scanned += (size_t)lf + 1;
 	}
+}
+
+/* Mostly all of the section is in one piece, and is not copied then. */
+static void
+head_piece(struct intake_msg *m, struct slice s)
+{
+	struct slice	all = s, behind = slice_from(s, s.len);
+	size_t		held = buf_len(&m->head), room = buf_room(&m->head);
+
+	if (held > 0) {
+		buf_add_slice(&m->head, slice_first(s, room));
+		behind = slice_from(s, room);
+		all = buf_slice(&m->head);
+	}
+	if (scan_head(m, all)) {
+		head_over(m, slice_first(all, m->scanned),
+		    slice_from(all, m->scanned));
+		write_body(m, behind);
+	} else if (s.len > room)
+		intake_fail(m, INTAKE_SIZE, NULL);
+	else if (held == 0)
+		buf_add_slice(&m->head, s);
 }
 
 static void
@@ -318,21 +342,8 @@ one_piece(struct intake_msg *m, struct slice s)
 		return;
 	if (m->stage == STAGE_BODY)
 		write_body(m, s);
-	else if (s.len > buf_room(&m->head)) {
-		/* The body may begin inside this piece: look at the part that
-		 * fits before giving up. */
-		size_t	room = buf_room(&m->head);
-
-		buf_add_slice(&m->head, slice_first(s, room));
-		scan_head(m);
-		if (m->stage == STAGE_BODY)
-			write_body(m, slice_from(s, room));
-		else
-			intake_fail(m, INTAKE_SIZE, NULL);
-	} else {
-		buf_add_slice(&m->head, s);
-		scan_head(m);
-	}
+	else
+		head_piece(m, s);
 }
 
 static void
@@ -372,7 +383,7 @@ content_end(struct intake_msg *m)
 	check_limits(m);
 	if (m->status == INTAKE_OK && m->stage != STAGE_BODY) {
 		m->stage = STAGE_BODY;
-		intake_head_write(m, buf_len(&m->head), false);
+		intake_head_write(m, buf_slice(&m->head), false);
 	}
 	buf_clear(&m->head);
 }

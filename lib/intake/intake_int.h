@@ -28,6 +28,11 @@ struct intake {
 					*sender_canonical, *rcpt_canonical;
 	bool				 propagate;	/* canonical */
 	struct list			 waiting; /* commits, for a table */
+	struct slice			*dropped; /* names of header fields */
+	size_t				 ndropped;
+	struct buf			 scratch; /* empty between calls */
+	usec_t				 date_of; /* the second of date */
+	char				 date[64];
 };
 
 enum intake_stage {
@@ -55,9 +60,9 @@ struct intake_msg {
 	struct lines		 lines;
 	enum intake_stage	 stage;
 	struct header_scan	 scan;
-	struct buf		 head; /* section, until it is written */
-	size_t			 scanned; /* whole lines of head looked at */
-	bool			 from_line; /* head begins with an mbox line */
+	struct buf		 head; /* section, if it comes in pieces */
+	size_t			 scanned; /* whole lines of it looked at */
+	bool			 from_line; /* it begins with an mbox line */
 	struct buf		 prepend;
 	uint64_t		 size;		/* as it came */
 	const char		*message_id;
@@ -71,9 +76,13 @@ struct intake_msg {
 void	 intake_fail(struct intake_msg *m, enum intake_status s,
 	    const struct error *err);
 
-/* head.c: the whole section is in m->head up to `end`: edit and write it.
+/* head.c: the names of fields that are dropped. */
+void	 intake_head_open(struct intake *in);
+
+/* This is the whole section, perhaps with the empty line: edit and write it.
  * body: an empty line or more follows. */
-void	 intake_head_write(struct intake_msg *m, size_t end, bool body);
+void	 intake_head_write(struct intake_msg *m, struct slice section,
+	    bool body);
 
 /* received.c */
 void	 intake_received_put(struct buf *out, const struct intake_msg *m);

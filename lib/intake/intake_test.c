@@ -325,6 +325,34 @@ START_TEST(envelope)
 }
 END_TEST
 
+/* More recipients than are compared one by one; each comes twice. */
+START_TEST(many_recipients)
+{
+	struct intake_msg	*m = begin(INTAKE_CRLF_ONLY, false);
+	struct queue_msg	 q;
+	char			 address[32];
+
+	for (int i = 0; i < 40; i++) {
+		(void)snprintf(address, sizeof(address), "%s%d@x.example",
+		    i % 2 == 0 ? "user" : "USER", i / 2);
+		rcpt(m, address);
+	}
+	for (int i = 19; i >= 0; i--) {
+		(void)snprintf(address, sizeof(address), "User%d@x.example", i);
+		rcpt(m, address);
+	}
+	(void)intake_write(m, SLICE_LIT("\r\n"));
+	commit(m);
+	ck_assert_int_eq(w.r.status, INTAKE_OK);
+	(void)read_back(&q);
+	ck_assert_uint_eq(q.env.nrcpts, 20);
+	for (int i = 0; i < 20; i++) {
+		(void)snprintf(address, sizeof(address), "user%d@x.example", i);
+		ck_assert_str_eq(q.env.rcpts[i].address, address);
+	}
+}
+END_TEST
+
 START_TEST(verdicts)
 {
 	struct intake_msg	*m = begin(INTAKE_CRLF_ONLY, false);
@@ -375,6 +403,7 @@ main(void)
 	tcase_add_test(t, missing_headers);
 	tcase_add_test(t, limits);
 	tcase_add_test(t, envelope);
+	tcase_add_test(t, many_recipients);
 	tcase_add_test(t, verdicts);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

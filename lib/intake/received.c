@@ -2,19 +2,36 @@
 /* The Received: line, in Postfix's three forms (RFC 5321 4.4). */
 #include <time.h>
 
+#include "base/fmt.h"
 #include "codec/date.h"
 #include "intake/intake_int.h"
 
-/* "Sat, 22 Nov 2025 10:00:00 +0000 (UTC)" */
+/* "Sat, 22 Nov 2025 10:00:00 +0000 (UTC)"; made once a second. */
 static void
-put_date(struct buf *out, usec_t wall)
+put_date(struct buf *out, struct intake *in, usec_t wall)
 {
 	time_t		t = (time_t)(wall / USEC_PER_SEC);
+	size_t		from = buf_len(out);
+	struct slice	text;
 	struct tm	tm;
 
+	if (in->date[0] != '\0' && in->date_of == wall / USEC_PER_SEC) {
+		buf_adds(out, in->date);
+		return;
+	}
 	date_put_rfc5322(out, wall, date_local_zone(wall));
 	if (localtime_r(&t, &tm) != NULL && tm.tm_zone != NULL)
 		buf_addf(out, " (%s)", tm.tm_zone);
+	text = slice_from(buf_slice(out), from);
+	in->date_of = wall / USEC_PER_SEC;
+	(void)fmt_print(in->date, sizeof(in->date), "%.*s", SLICE_ARG(text));
+}
+
+static bool
+is_harmless(unsigned char c)
+{
+	return c > ' ' && c != 127 && c != '(' && c != ')' && c != '\\' &&
+	    c != ';';
 }
 
 /* What peers say about themselves must not be able to end a comment or begin
@@ -22,14 +39,16 @@ put_date(struct buf *out, usec_t wall)
 static void
 put_word(struct buf *out, const char *s)
 {
-	for (; *s != '\0'; s++) {
-		unsigned char	c = (unsigned char)*s;
+	const char	*from = s;
 
-		if (c <= ' ' || c == 127 || c == '(' || c == ')' ||
-		    c == '\\' || c == ';')
-			c = '?';
-		buf_addc(out, c);
+	for (; *s != '\0'; s++) {
+		if (is_harmless((unsigned char)*s))
+			continue;
+		buf_add(out, from, (size_t)(s - from));
+		buf_addc(out, '?');
+		from = s + 1;
 	}
+	buf_add(out, from, (size_t)(s - from));
 }
 
 static void
@@ -78,6 +97,6 @@ intake_received_put(struct buf *out, const struct intake_msg *m)
 		buf_truncate(out, buf_len(out) - 3);
 		buf_adds(out, ";\r\n\t");
 	}
-	put_date(out, o->arrival);
+	put_date(out, m->in, o->arrival);
 	buf_adds(out, "\r\n");
 }
