@@ -29,6 +29,8 @@
 #include "sys/file.h"
 #include "sys/syncer.h"
 
+#define TAIL_KEPT	((size_t)65536)	/* memory, for the next one */
+
 static void
 add_statuses(struct buf *tail, const struct queue_env *env, size_t pad)
 {
@@ -42,7 +44,7 @@ add_statuses(struct buf *tail, const struct queue_env *env, size_t pad)
 
 /* Head and tail in memory; after this env is not needed any more. */
 static int
-prepare(struct commit *c, const struct queue_env *env)
+prepare(struct commit *c, const struct queue_env *env, struct buf *tail)
 {
 	struct queue_file	*f = c->f;
 	struct queue_head	 h = { .nrcpts = 0 };
@@ -53,14 +55,14 @@ prepare(struct commit *c, const struct queue_env *env)
 		return error_set(&c->err, "queue file is lost");
 	if (f->after_cr)
 		return error_set(&c->err, "bare CR at the end of content");
-	if (queue_env_put(env, &c->tail, &c->err) < 0)
+	if (queue_env_put(env, tail, &c->err) < 0)
 		return -1;
 	memcpy(h.id, f->id, sizeof(h.id));
 	h.flags = f->flags | (env->flags & (QUEUE_UTF8 | QUEUE_NOTICE));
 	h.nrcpts = (uint32_t)env->nrcpts;
 	h.arrival = env->arrival;
 	h.content_size = f->size;
-	h.env_size = buf_len(&c->tail);
+	h.env_size = buf_len(tail);
 	queue_head_layout(&h);
 	queue_head_put(&h, c->head);
 	end = (struct queue_end){
@@ -68,23 +70,22 @@ prepare(struct commit *c, const struct queue_env *env)
 		.nrcpts = h.nrcpts,
 		.head_crc = queue_head_crc(c->head),
 		.content_crc = f->crc,
-		.env_crc = crc32c(0, buf_slice(&c->tail).p, h.env_size),
+		.env_crc = crc32c(0, buf_slice(tail).p, h.env_size),
 	};
-	add_statuses(&c->tail, env, (size_t)(h.status_offset -
+	add_statuses(tail, env, (size_t)(h.status_offset -
 	    queue_env_offset(&h) - h.env_size));
 	queue_end_put(&end, rec);
-	buf_add(&c->tail, rec, sizeof(rec));
-	return c->tail.overflow ?
+	buf_add(tail, rec, sizeof(rec));
+	return tail->overflow ?
 	    error_set(&c->err, "envelope too large") : 0;
 }
 
 /* Envelope and end record join what is pending; a message of which nothing was
  * written yet is now one image in memory. */
 static void
-join_tail(struct commit *c)
+join_tail(struct commit *c, struct slice tail)
 {
 	struct queue_file	*f = c->f;
-	struct slice		 tail = buf_slice(&c->tail);
 
 	if (!f->flushed)
 		memcpy(f->pending, c->head, QUEUE_HEAD_SIZE);
@@ -156,14 +157,17 @@ static struct commit *
 commit_new(struct queue_file **f, const struct queue_env *env, bool hold)
 {
 	struct commit	*c = mem_new(1, sizeof(*c));
+	struct buf	*tail = &(*f)->q->tail;
 
 	c->f = *f;
 	*f = NULL;
 	c->to = hold ? QUEUE_HOLD : QUEUE_NEW;
-	buf_init(&c->tail, QUEUE_ENV_MAX + QUEUE_RCPTS_MAX + 4096);
-	c->result = prepare(c, env);
+	c->result = prepare(c, env, tail);
 	if (c->result == 0)
-		join_tail(c);
+		join_tail(c, buf_slice(tail));
+	buf_reset(tail);
+	if (tail->size > TAIL_KEPT)
+		buf_clear(tail);
 	return c;
 }
 
@@ -171,7 +175,6 @@ static void
 commit_free(struct commit **c)
 {
 	queue_file_free(&(*c)->f);
-	buf_clear(&(*c)->tail);
 	mem_free(c);
 }
 

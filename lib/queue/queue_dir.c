@@ -95,6 +95,7 @@ queue_open(const struct queue_conf *c, bool create, struct syncer *s,
 	for (int i = 0; i < QUEUE_DIRS; i++)
 		q->dirs[i] = -1;
 	q->log = q->journal = -1;
+	buf_init(&q->tail, QUEUE_ENV_MAX + QUEUE_RCPTS_MAX + 4096);
 	q->syncer = s;
 	q->minfree = c->minfree;
 	r = open_all(q, top, create, err);
@@ -122,6 +123,9 @@ queue_close(struct queue **q)
 	if ((*q)->journal >= 0)
 		(void)close((*q)->journal);
 	journal_writer_free(&(*q)->writer);
+	for (size_t i = 0; i < (*q)->nspare; i++)
+		mem_free(&(*q)->spare[i].mem);
+	buf_clear(&(*q)->tail);
 	mem_free(q);
 }
 

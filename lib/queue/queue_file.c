@@ -19,6 +19,33 @@
 #define BUFFER		((size_t)65536)
 #define FIRST_ROOM	((size_t)8192)
 
+static void
+take_spare(struct queue *q, struct queue_file *f)
+{
+	struct queue_spare	*s;
+
+	if (q->nspare == 0) {
+		queue_file_grow(f, FIRST_ROOM);
+		return;
+	}
+	s = &q->spare[--q->nspare];
+	q->spare_bytes -= s->size;
+	f->pending = s->mem;
+	f->room = s->size;
+}
+
+static void
+put_spare(struct queue *q, struct queue_file *f)
+{
+	if (q->nspare == QUEUE_SPARES ||
+	    f->room > QUEUE_SPARE_BYTES - q->spare_bytes) {
+		mem_free(&f->pending);
+		return;
+	}
+	q->spare[q->nspare++] = (struct queue_spare){ f->pending, f->room };
+	q->spare_bytes += f->room;
+}
+
 void
 queue_file_new(struct queue *q, struct queue_file **out)
 {
@@ -28,7 +55,9 @@ queue_file_new(struct queue *q, struct queue_file **out)
 	f->fd = -1;
 	f->q = q;
 	f->line_start = true;
-	queue_file_grow(f, FIRST_ROOM);
+	take_spare(q, f);
+	/* There may be another message's head. */
+	memset(f->pending, 0, QUEUE_HEAD_SIZE);
 	f->npending = QUEUE_HEAD_SIZE;
 	*out = f;
 }
@@ -172,7 +201,7 @@ queue_file_write(struct queue_file *f, const void *p, size_t n,
 void
 queue_file_free(struct queue_file **f)
 {
-	mem_free(&(*f)->pending);
+	put_spare((*f)->q, *f);
 	mem_free(f);
 }
 

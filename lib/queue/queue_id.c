@@ -2,13 +2,14 @@
 /* Ids have the shape of Postfix's long ones, which log analysers and people
  * know: seconds (six or more digits), microseconds (four), `z`, and where
  * Postfix has the inode a number of our own.  That number begins at a random
- * place in each process and counts up, and time never goes back within a
- * process; so ids do not repeat whatever the clock does, and no file has to
+ * place in each thread and counts up, and time never goes back within a
+ * thread; so ids do not repeat whatever the clock does, and no file has to
  * exist before its name is known. */
 #include "queue/queue_id.h"
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include "base/panic.h"
 #include "sys/clock.h"
@@ -51,20 +52,45 @@ queue_id_format(usec_t wall, uint64_t slot, char out[QUEUE_ID_MAX])
 	*p = '\0';
 }
 
+/* Of a thread, since the syncer's make ids, too. */
+static _Thread_local struct {
+	bool		 ready;
+	usec_t		 last;
+	uint64_t	 slot;
+} mine;
+
+/* A child counts from elsewhere. */
+static void
+in_child(void)
+{
+	mine.ready = false;
+}
+
+static void
+watch_forks(void)
+{
+	(void)pthread_atfork(NULL, NULL, in_child);
+}
+
+static void
+get_ready(void)
+{
+	static pthread_once_t	once = PTHREAD_ONCE_INIT;
+
+	if (pthread_once(&once, watch_forks) != 0 ||
+	    getrandom(&mine.slot, sizeof(mine.slot), 0) != sizeof(mine.slot))
+		panic("getrandom failed");
+	mine.ready = true;
+}
+
 void
 queue_id_make(char out[QUEUE_ID_MAX])
 {
-	static pid_t	 owner;
-	static usec_t	 last;
-	static uint64_t	 slot;
-	usec_t		 now = clock_wall();
+	usec_t	 now = clock_wall();
 
-	if (owner != getpid()) {
-		if (getrandom(&slot, sizeof(slot), 0) != sizeof(slot))
-			panic("getrandom failed");
-		owner = getpid();
-	}
-	last = now > last ? now : last + 1;
-	slot = (slot + 1) % SLOTS;
-	queue_id_format(last, slot, out);
+	if (!mine.ready)
+		get_ready();
+	mine.last = now > mine.last ? now : mine.last + 1;
+	mine.slot = (mine.slot + 1) % SLOTS;
+	queue_id_format(mine.last, mine.slot, out);
 }

@@ -10,6 +10,11 @@
 
 struct journal_writer;
 
+/* What is kept of memory for images: fresh memory has to be cleared by the
+ * system and grows by copying. */
+#define QUEUE_SPARES		32
+#define QUEUE_SPARE_BYTES	((size_t)2 << 20)
+
 struct queue {
 	int		 dirs[QUEUE_DIRS];	/* O_PATH */
 	int		 log;			/* O_PATH of log/ */
@@ -19,6 +24,14 @@ struct queue {
 	void		(*tell)(void *arg, const struct queue_place *where);
 	void		*tell_arg;
 	int64_t		 minfree;
+
+	/* Memory of messages that are done with, for those to come. */
+	struct queue_spare {
+		unsigned char	*mem;
+		size_t		 size;
+	}		 spare[QUEUE_SPARES];
+	size_t		 nspare, spare_bytes;
+	struct buf	 tail;			/* empty between calls */
 
 	usec_t		 room_asked;		/* mono; 0: never */
 	uint64_t	 room_bytes, room_files;
@@ -59,7 +72,6 @@ struct commit {
 	struct queue_file	*f;
 	enum queue_dir		 to;
 	unsigned char		 head[QUEUE_HEAD_SIZE];
-	struct buf		 tail;
 	int			 result;
 	struct error		 err;
 	void			(*done)(void *arg, int result,

@@ -138,6 +138,7 @@ START_TEST(ids)
 		{ "01234567890123456789012345678901", false },
 	};
 	char	 id[QUEUE_ID_MAX], last[QUEUE_ID_MAX] = "";
+	int	 ends[2];
 
 	for (size_t i = 0; i < COUNT(names); i++)
 		ck_assert_msg(queue_id_ok(names[i].id) == names[i].ok, "%s",
@@ -151,6 +152,15 @@ START_TEST(ids)
 		ck_assert_int_lt(strncmp(last, id, 10), 0);
 		memcpy(last, id, sizeof(id));
 	}
+	/* A child counts from elsewhere. */
+	ck_assert_int_eq(pipe(ends), 0);
+	if (fork() == 0) {
+		queue_id_make(id);
+		_exit(write(ends[1], id, sizeof(id)) == sizeof(id) ? 0 : 1);
+	}
+	ck_assert_int_eq(read(ends[0], last, sizeof(last)), sizeof(last));
+	queue_id_make(id);
+	ck_assert_int_ne(strncmp(id + 11, last + 11, 5), 0);
 	queue_id_format(0, 0, id);
 	ck_assert_str_eq(id, "0000000000z000000");
 	queue_id_format(SECS(52) + 51, 52, id);
@@ -219,6 +229,34 @@ START_TEST(sizes)
 		ck_assert_uint_eq(m.env.flags, QUEUE_UTF8);
 		queue_msg_close(&m);
 	}
+	mem_free(&big);
+}
+END_TEST
+
+/* Memory that is used again shows nothing of the message before, neither in
+ * the file nor in what is known of the content. */
+START_TEST(used_again)
+{
+	char			*big = mem_new(1, 100000);
+	char			 got[4096];
+	struct queue_msg	 m;
+	struct stat		 st;
+	ssize_t			 n;
+
+	memset(big, '\xfe', 100000);
+	big[0] = '.';
+	for (size_t i = 0; i < 2 * QUEUE_SPARES; i++)
+		(void)commit_as(big, 100000, false);
+	ck_assert_uint_gt(q->nspare, 0);
+	ck_assert_uint_le(q->spare_bytes, QUEUE_SPARE_BYTES);
+	ck_assert(open_msg(commit_as("a\r\n", 3, false), &m) == QUEUE_OK);
+	ck_assert_uint_eq(m.env.flags, QUEUE_UTF8);
+	ck_assert_int_eq(fstat(m.fd, &st), 0);
+	n = file_pread(m.fd, got, sizeof(got), 0);
+	ck_assert_int_eq(n, st.st_size);
+	/* One alone may be part of a checksum. */
+	ck_assert_ptr_null(memmem(got, (size_t)n, "\xfe\xfe\xfe\xfe", 4));
+	queue_msg_close(&m);
 	mem_free(&big);
 }
 END_TEST
@@ -1002,6 +1040,7 @@ main(void)
 	tcase_add_test(t, ids);
 	tcase_add_test(t, round_trip);
 	tcase_add_test(t, sizes);
+	tcase_add_test(t, used_again);
 	tcase_add_test(t, content_rules);
 	tcase_add_test(t, bad_envelopes);
 	tcase_add_test(t, marks_and_due);
