@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "codec/date.h"
 #include "local-delivery/locald.h"
 #include "mail/address.h"
 #include "sys/clock.h"
@@ -19,38 +20,6 @@ const struct locald_conf *
 locald_conf(const struct locald *ld)
 {
 	return daemon_params(ld->d);
-}
-
-/* Times as Postfix prints them: two digits, no more than needed. */
-static void
-put_delay(struct buf *b, usec_t t)
-{
-	long	 ms;
-
-	if (t < 0)
-		t = 0;
-	if (t >= SECS(100)) {
-		buf_addf(b, "%lld", (long long)((t + SECS(1) / 2) / SECS(1)));
-		return;
-	}
-	ms = (long)(t / USEC_PER_MSEC);
-	if (ms >= 10000)
-		buf_addf(b, "%ld", (ms + 500) / 1000);
-	else if (ms >= 1000 && (ms + 50) / 100 % 10 != 0)
-		buf_addf(b, "%ld.%ld", (ms + 50) / 1000,
-		    (ms + 50) / 100 % 10);
-	else if (ms >= 1000)
-		buf_addf(b, "%ld", (ms + 50) / 1000);
-	else if (ms >= 100 && (ms + 5) / 10 % 10 != 0)
-		buf_addf(b, "0.%02ld", (ms + 5) / 10);
-	else if (ms >= 100)
-		buf_addf(b, "0.%ld", (ms + 5) / 100);
-	else if (ms >= 10)
-		buf_addf(b, "0.%02ld", ms / 10);
-	else if (ms > 0)
-		buf_addf(b, "0.00%ld", ms);
-	else
-		buf_addc(b, '0');
 }
 
 static const char *
@@ -97,13 +66,13 @@ request_log(const struct delivery *dl, const char *to,
 	    strcmp(dl->rcpt->original, to) != 0)
 		buf_addf(&b, "orig_to=<%s>, ", dl->rcpt->original);
 	buf_addf(&b, "relay=%s, delay=", relay_name(j->ld));
-	put_delay(&b, now - r->arrival);
+	date_put_delay(&b, now - r->arrival);
 	buf_adds(&b, ", delays=");
-	put_delay(&b, r->active - r->arrival);
+	date_put_delay(&b, r->active - r->arrival);
 	buf_addc(&b, '/');
-	put_delay(&b, j->started - r->active);
+	date_put_delay(&b, j->started - r->active);
 	buf_adds(&b, "/0/");
-	put_delay(&b, now - j->started);
+	date_put_delay(&b, now - j->started);
 	log_info("%s, dsn=%s, status=%s (%s)", buf_cstr(&b), v->dsn,
 	    status_name(v->status), v->text);
 	buf_clear(&b);

@@ -8,11 +8,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/fmt.h"
 #include "base/mem.h"
 #include "base/panic.h"
+#include "codec/date.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "sys/syncer.h"
+
+#define LINE_ROOM	1800		/* what the log takes, or almost */
 
 struct job_settle {
 	struct qmgr		*q;
@@ -262,22 +267,24 @@ log_verdict(const struct active *a, const struct rcpt *r, const char *tag,
 {
 	const char	*status = o->status == DELIVER_BOUNCED ? "bounced" :
 	    o->status == DELIVER_DEFERRED ? "deferred" : "sent";
-	double		 delay = (double)(clock_wall() -
-	    a->file.env.arrival) / 1e6;
 	const char	*orig = r->q->original;
-	bool		 show = orig != NULL && orig[0] != '\0' &&
-	    strcmp(orig, r->q->address) != 0;
-	char		*full = mem_printf("%s/%s", log_name(), tag);
+	usec_t		 delay = clock_wall() - a->file.env.arrival;
+	char		 full[128];
+	struct buf	 b;
 
-	if (delay < 0)
-		delay = 0;
-	log_info_as(full, "%s: to=<%s>, %s%s%srelay=none, delay=%.2g, "
-	    "delays=%.2g/0/0/0, dsn=%s, status=%s (%s)", a->m->id,
-	    r->q->address, show ? "orig_to=<" : "", show ? orig : "",
-	    show ? ">, " : "", delay < 100 ? delay : (double)(long)delay,
-	    delay < 100 ? delay : (double)(long)delay, o->dsn, status,
-	    o->diagnostic);
-	mem_free(&full);
+	(void)fmt_print(full, sizeof(full), "%s/%s", log_name(), tag);
+	buf_init(&b, LINE_ROOM);
+	buf_addf(&b, "%s: to=<%s>, ", a->m->id, r->q->address);
+	if (orig != NULL && orig[0] != '\0' &&
+	    strcmp(orig, r->q->address) != 0)
+		buf_addf(&b, "orig_to=<%s>, ", orig);
+	buf_adds(&b, "relay=none, delay=");
+	date_put_delay(&b, delay);
+	buf_adds(&b, ", delays=");
+	date_put_delay(&b, delay);
+	log_info_as(full, "%s/0/0/0, dsn=%s, status=%s (%s)", buf_cstr(&b),
+	    o->dsn, status, o->diagnostic);
+	buf_clear(&b);
 }
 
 void

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "codec/date.h"
 #include "daemon/daemon.h"
 #include "smtp-client/smtpc.h"
 #include "sys/clock.h"
@@ -40,34 +41,6 @@ put(struct job *j, struct rcpt *r, enum deliver_status status,
 	r->result.connected = j->conn != NULL ? j->conn->connected : -1;
 }
 
-/* "0.58", "1.3", "30", "0": two digits, as in Postfix's log. */
-static void
-put_seconds(struct buf *b, usec_t t)
-{
-	usec_t	hundredths = t > 0 ? (t + 5000) / 10000 : 0;
-	char	text[] = { '.', '0', '0' };
-	size_t	n = 3;
-
-	if (hundredths >= 1000) {
-		buf_addf(b, "%lld", (long long)((hundredths + 50) / 100));
-		return;
-	}
-	if (hundredths >= 100) {
-		hundredths = (t + 50000) / 100000 * 10;
-		if (hundredths == 1000) {
-			buf_adds(b, "10");
-			return;
-		}
-	}
-	buf_addc(b, '0' + (int)(hundredths / 100));
-	text[1] = (char)('0' + hundredths / 10 % 10);
-	text[2] = (char)('0' + hundredths % 10);
-	while (n > 1 && text[n - 1] == '0')
-		n--;
-	if (n > 1)
-		buf_add(b, text, n);
-}
-
 static void
 put_delays(struct buf *b, const struct job *j, const struct rcpt *r)
 {
@@ -78,15 +51,15 @@ put_delays(struct buf *b, const struct job *j, const struct rcpt *r)
 	if (ready < j->started)
 		ready = j->started;
 	buf_adds(b, "delay=");
-	put_seconds(b, before + now);
+	date_put_delay(b, before + now);
 	buf_adds(b, ", delays=");
-	put_seconds(b, before);
+	date_put_delay(b, before);
 	buf_addc(b, '/');
-	put_seconds(b, j->started);
+	date_put_delay(b, j->started);
 	buf_addc(b, '/');
-	put_seconds(b, ready - j->started);
+	date_put_delay(b, ready - j->started);
 	buf_addc(b, '/');
-	put_seconds(b, now - ready);
+	date_put_delay(b, now - ready);
 }
 
 static void

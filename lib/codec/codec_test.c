@@ -348,6 +348,27 @@ START_TEST(dates)
 }
 END_TEST
 
+START_TEST(delays)
+{
+	static const struct { usec_t t; const char *text; } rows[] = {
+		{ -1, "0" }, { 0, "0" }, { 4999, "0" }, { 5000, "0.01" },
+		{ 20000, "0.02" }, { 96000, "0.1" }, { 580000, "0.58" },
+		{ 994999, "0.99" }, { 996000, "1" }, { 1300000, "1.3" },
+		{ 9949999, "9.9" }, { 9960000, "10" }, { SECS(30), "30" },
+		{ SECS(86400), "86400" },
+	};
+	struct buf	b;
+
+	buf_init(&b, 100);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		buf_reset(&b);
+		date_put_delay(&b, rows[i].t);
+		is("delay", &b, rows[i].text);
+	}
+	buf_clear(&b);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -367,6 +388,7 @@ main(void)
 	tcase_add_test(t, utf7);
 	tcase_add_test(t, rfc2047);
 	tcase_add_test(t, dates);
+	tcase_add_test(t, delays);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);

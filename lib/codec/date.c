@@ -370,3 +370,30 @@ date_get_imap_day(struct slice s, usec_t *wall_out)
 	*wall_out = date_to_wall(&d);
 	return true;
 }
+
+void
+date_put_delay(struct buf *b, usec_t t)
+{
+	usec_t	hundredths = t > 0 ? (t + 5000) / 10000 : 0;
+	char	text[] = { '.', '0', '0' };
+	size_t	n = 3;
+
+	if (hundredths >= 1000) {
+		buf_addf(b, "%lld", (long long)((hundredths + 50) / 100));
+		return;
+	}
+	if (hundredths >= 100) {
+		hundredths = (t + 50000) / 100000 * 10;
+		if (hundredths == 1000) {
+			buf_adds(b, "10");
+			return;
+		}
+	}
+	buf_addc(b, '0' + (int)(hundredths / 100));
+	text[1] = (char)('0' + hundredths / 10 % 10);
+	text[2] = (char)('0' + hundredths % 10);
+	while (n > 1 && text[n - 1] == '0')
+		n--;
+	if (n > 1)
+		buf_add(b, text, n);
+}

@@ -44,4 +44,8 @@ bool	 date_get_imap(struct slice s, usec_t *wall_out, int *zone_out)
 /* "2-Jan-2006" of SEARCH: midnight of that day as a zone-less UTC time. */
 bool	 date_get_imap_day(struct slice s, usec_t *wall_out) MUST_USE;
 
+/* How long something took, as Postfix's log has it: seconds in at most two
+ * digits and two places ("0.58", "1.3", "30", "0").  Below 0: 0. */
+void	 date_put_delay(struct buf *out, usec_t t);
+
 #endif
