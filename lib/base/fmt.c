@@ -35,6 +35,10 @@ static const struct {
 static enum kind
 take_kind(const char **fmt)
 {
+	if (**fmt == 's') {		/* mostly */
+		(*fmt)++;
+		return KIND_TEXT;
+	}
 	for (size_t i = 0; i < COUNT(kinds); i++) {
 		const char	*a = *fmt, *b = kinds[i].text;
 
@@ -48,17 +52,6 @@ take_kind(const char **fmt)
 		}
 	}
 	return KIND_NONE;
-}
-
-static bool
-is_simple(const char *fmt)
-{
-	while ((fmt = strchr(fmt, '%')) != NULL) {
-		fmt++;
-		if (take_kind(&fmt) == KIND_NONE)
-			return false;
-	}
-	return true;
 }
 
 static void
@@ -159,23 +152,39 @@ by_the_library(char *out, size_t size, const char *fmt, va_list ap)
 	return (size_t)n;
 }
 
+/* False: there is something that is the C library's. */
+static bool
+put_all(struct to *t, const char *fmt, va_list *ap)
+{
+	for (;;) {
+		const char	*from = fmt;
+		enum kind	 k;
+
+		while (*fmt != '\0' && *fmt != '%')
+			fmt++;
+		put(t, from, (size_t)(fmt - from));
+		if (*fmt == '\0')
+			return true;
+		fmt++;
+		k = take_kind(&fmt);
+		if (k == KIND_NONE)
+			return false;
+		put_one(t, k, ap);
+	}
+}
+
 size_t
 fmt_put(char *out, size_t size, const char *fmt, va_list ap)
 {
 	struct to	 t = { out, size > 0 ? size - 1 : 0, 0 };
-	const char	*percent;
 	va_list		 args;
+	bool		 done;
 
-	if (!is_simple(fmt))
-		return by_the_library(out, size, fmt, ap);
 	va_copy(args, ap);
-	while ((percent = strchr(fmt, '%')) != NULL) {
-		put(&t, fmt, (size_t)(percent - fmt));
-		fmt = percent + 1;
-		put_one(&t, take_kind(&fmt), &args);
-	}
+	done = put_all(&t, fmt, &args);
 	va_end(args);
-	put(&t, fmt, strlen(fmt));
+	if (!done)
+		return by_the_library(out, size, fmt, ap);
 	if (size > 0)
 		out[t.len < t.size ? t.len : t.size] = '\0';
 	return t.len;

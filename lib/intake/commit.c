@@ -63,12 +63,12 @@ report(struct commit *c)
 
 	/* Whoever hears of it finds nothing left of what was not committed. */
 	queue_file_abort(&m->file);
-	if (m->err.text[0] != '\0')
-		r.detail = m->err.text;
+	if (m->err != NULL && m->err->text[0] != '\0')
+		r.detail = m->err->text;
 	if (m->status == INTAKE_LINES && m->lines.bare_cr)
 		r.text = "Error: bare <CR> received";
-	if (m->status == INTAKE_QUEUE &&
-	    (m->err.sys == ENOSPC || m->err.sys == EDQUOT)) {
+	if (m->status == INTAKE_QUEUE && m->err != NULL &&
+	    (m->err->sys == ENOSPC || m->err->sys == EDQUOT)) {
 		r.code = 452;
 		r.dsn = "4.3.1";
 		r.text = "Insufficient system storage";

@@ -177,8 +177,10 @@ intake_fail(struct intake_msg *m, enum intake_status s,
 	if (m->status != INTAKE_OK)
 		return;
 	m->status = s;
-	if (err != NULL)
-		m->err = *err;
+	if (err != NULL) {
+		m->err = arena_alloc(m->mem, sizeof(*m->err));
+		*m->err = *err;
+	}
 	queue_file_abort(&m->file);
 	buf_clear(&m->head);
 }

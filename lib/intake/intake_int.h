@@ -69,7 +69,7 @@ struct intake_msg {
 
 	/* Verdict. */
 	enum intake_status	 status;
-	struct error		 err;
+	struct error		*err;	/* NULL: none, or no words */
 };
 
 /* The first problem counts; the file is of no use from here on. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "intake/intake_service.h"
 
-#include <stdio.h>
-
+#include "base/fmt.h"
 #include "daemon/daemon.h"
 #include "ipc/ipc.h"
 #include "ipc/queue_msg.h"
@@ -42,7 +41,7 @@ intake_service_log(const struct intake_result *r)
 
 	if (r->message_id == NULL || r->message_id[0] == '\0')
 		return;
-	(void)snprintf(tag, sizeof(tag), "%s/cleanup", log_name());
+	(void)fmt_print(tag, sizeof(tag), "%s/cleanup", log_name());
 	log_info_as(tag, "%s: message-id=%s", r->queue_id, r->message_id);
 }
 

@@ -42,14 +42,15 @@ add_statuses(struct buf *tail, const struct queue_env *env, size_t pad)
 		    env->rcpts[i].status);
 }
 
-/* Head and tail in memory; after this env is not needed any more. */
+/* Head and tail in memory, the head in its place if that is there; after this
+ * env is not needed any more. */
 static int
 prepare(struct commit *c, const struct queue_env *env, struct buf *tail)
 {
 	struct queue_file	*f = c->f;
 	struct queue_head	 h = { .nrcpts = 0 };
 	struct queue_end	 end;
-	unsigned char		 rec[QUEUE_END_SIZE];
+	unsigned char		 rec[QUEUE_END_SIZE], *head = f->pending;
 
 	if (f->lost)
 		return error_set(&c->err, "queue file is lost");
@@ -57,6 +58,8 @@ prepare(struct commit *c, const struct queue_env *env, struct buf *tail)
 		return error_set(&c->err, "bare CR at the end of content");
 	if (queue_env_put(env, tail, &c->err) < 0)
 		return -1;
+	if (f->flushed)
+		head = c->head = mem_new(1, QUEUE_HEAD_SIZE);
 	memcpy(h.id, f->id, sizeof(h.id));
 	h.flags = f->flags | (env->flags & (QUEUE_UTF8 | QUEUE_NOTICE));
 	h.nrcpts = (uint32_t)env->nrcpts;
@@ -64,11 +67,11 @@ prepare(struct commit *c, const struct queue_env *env, struct buf *tail)
 	h.content_size = f->size;
 	h.env_size = buf_len(tail);
 	queue_head_layout(&h);
-	queue_head_put(&h, c->head);
+	queue_head_put(&h, head);
 	end = (struct queue_end){
 		.file_size = h.file_size,
 		.nrcpts = h.nrcpts,
-		.head_crc = queue_head_crc(c->head),
+		.head_crc = queue_head_crc(head),
 		.content_crc = f->crc,
 		.env_crc = crc32c(0, buf_slice(tail).p, h.env_size),
 	};
@@ -87,8 +90,6 @@ join_tail(struct commit *c, struct slice tail)
 {
 	struct queue_file	*f = c->f;
 
-	if (!f->flushed)
-		memcpy(f->pending, c->head, QUEUE_HEAD_SIZE);
 	queue_file_grow(f, tail.len);
 	memcpy(f->pending + f->npending, tail.p, tail.len);
 	f->npending += tail.len;
@@ -175,6 +176,7 @@ static void
 commit_free(struct commit **c)
 {
 	queue_file_free(&(*c)->f);
+	mem_free(&(*c)->head);
 	mem_free(c);
 }
 

@@ -71,7 +71,7 @@ void	 queue_file_free(struct queue_file **f);
 struct commit {
 	struct queue_file	*f;
 	enum queue_dir		 to;
-	unsigned char		 head[QUEUE_HEAD_SIZE];
+	unsigned char		*head; /* of one that is in a file already */
 	int			 result;
 	struct error		 err;
 	void			(*done)(void *arg, int result,
