@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A chain of blocks, filled from the front of the newest.  Blocks double
- * from almost 1 KiB (the most that is cheap to get, see mem.c) to 64 KiB; what
- * is larger than a block gets one of its own. */
+/* A chain of blocks, filled from the front of the newest.  Two are of almost
+ * 1 KiB (the most that is cheap to get, see mem.c), then they double up to
+ * 64 KiB; what is larger than a block gets one of its own. */
 #include "base/arena.h"
 
 #include <stdarg.h>
@@ -98,11 +98,11 @@ arena_reset(struct arena *a)
 static struct block *
 add_block(struct arena *a, size_t size)
 {
-	struct block	*b;
+	struct block	*b = a->blocks;
 
 	if (size < a->next_size)
 		size = a->next_size;
-	if (a->next_size < BLOCK_MAX)
+	if (b != NULL && a->next_size < BLOCK_MAX)
 		a->next_size *= 2;
 	b = mem_new(1, sizeof(*b) + size);
 	b->size = size;

@@ -173,6 +173,10 @@ work(void *arg)
 	while ((l = list_take(&todo)) != NULL) {
 		struct commit	*c = LIST_ENTRY(l, struct commit, link);
 
+		if (commit_seal(c) < 0) {
+			list_put_last(&j->batch, l);
+			continue;
+		}
 		if (!need_segment(j, g, c->f->npending)) {
 			/* No journal to be had: then by itself. */
 			commit_as_file(c);

@@ -114,16 +114,15 @@ void	 queue_listen(struct queue *q, void (*tell)(void *arg,
 void	 queue_file_new(struct queue *q, struct queue_file **out);
 const char	*queue_file_id(const struct queue_file *f);
 
-/* Append content: CRLF line ends, no dot stuffing.  Looks at the bytes once
- * for the flags (8-bit, dot lines) and refuses a bare CR or LF: none may ever
- * be in a queue file.  After -1 the file is lost: abort it. */
+/* Append content: CRLF line ends, no dot stuffing.  The bytes are looked at
+ * once for the flags (8-bit, dot lines), here or at the commit, and a bare CR or
+ * LF is refused: none may ever be in a queue file.  After -1 the file is lost:
+ * abort it. */
 int	 queue_file_write(struct queue_file *f, const void *p, size_t n,
 	    struct error *err) MUST_USE;
-uint64_t queue_file_size(const struct queue_file *f);	/* content so far */
-unsigned int	 queue_file_flags(const struct queue_file *f);
 
-/* Make it durable: envelope and end record are written now (env may go
- * away), the rest happens in the syncer.  done runs once, from the loop:
+/* Make it durable: the envelope is written now (env may go away), the rest
+ * happens in the syncer.  done runs once, from the loop:
  * result 0: the message is in new/ on stable storage and ours for ever; -1:
  * there is no such message (answer 4xx).  The file object is gone after the
  * call.  hold: commit to hold/ instead of new/. */

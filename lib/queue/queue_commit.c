@@ -42,70 +42,83 @@ add_statuses(struct buf *tail, const struct queue_env *env, size_t pad)
 		    env->rcpts[i].status);
 }
 
-/* Head and tail in memory, the head in its place if that is there; after this
- * env is not needed any more. */
+/* Everything behind the content joins what is pending, with a place for the
+ * end record; after this env is not needed any more. */
 static int
 prepare(struct commit *c, const struct queue_env *env, struct buf *tail)
 {
-	struct queue_file	*f = c->f;
-	struct queue_head	 h = { .nrcpts = 0 };
-	struct queue_end	 end;
-	unsigned char		 rec[QUEUE_END_SIZE], *head = f->pending;
+	static const unsigned char	 end[QUEUE_END_SIZE];
+	struct queue_file		*f = c->f;
+	struct queue_head		*h = &c->h;
 
 	if (f->lost)
 		return error_set(&c->err, "queue file is lost");
-	if (f->after_cr)
-		return error_set(&c->err, "bare CR at the end of content");
 	if (queue_env_put(env, tail, &c->err) < 0)
 		return -1;
-	if (f->flushed)
-		head = c->head = mem_new(1, QUEUE_HEAD_SIZE);
-	memcpy(h.id, f->id, sizeof(h.id));
-	h.flags = f->flags | (env->flags & (QUEUE_UTF8 | QUEUE_NOTICE));
-	h.nrcpts = (uint32_t)env->nrcpts;
-	h.arrival = env->arrival;
-	h.content_size = f->size;
-	h.env_size = buf_len(tail);
-	queue_head_layout(&h);
-	queue_head_put(&h, head);
-	end = (struct queue_end){
-		.file_size = h.file_size,
-		.nrcpts = h.nrcpts,
-		.head_crc = queue_head_crc(head),
-		.content_crc = f->crc,
-		.env_crc = crc32c(0, buf_slice(tail).p, h.env_size),
-	};
-	add_statuses(tail, env, (size_t)(h.status_offset -
-	    queue_env_offset(&h) - h.env_size));
-	queue_end_put(&end, rec);
-	buf_add(tail, rec, sizeof(rec));
-	return tail->overflow ?
-	    error_set(&c->err, "envelope too large") : 0;
+	memcpy(h->id, f->id, sizeof(h->id));
+	h->flags = env->flags & (QUEUE_UTF8 | QUEUE_NOTICE);
+	h->nrcpts = (uint32_t)env->nrcpts;
+	h->arrival = env->arrival;
+	h->content_size = f->size;
+	h->env_size = buf_len(tail);
+	queue_head_layout(h);
+	add_statuses(tail, env, (size_t)(h->status_offset -
+	    queue_env_offset(h) - h->env_size));
+	buf_add(tail, end, sizeof(end));
+	if (tail->overflow)
+		return error_set(&c->err, "envelope too large");
+	c->env_at = f->npending;
+	queue_file_grow(f, buf_len(tail));
+	memcpy(f->pending + f->npending, buf_slice(tail).p, buf_len(tail));
+	f->npending += buf_len(tail);
+	return 0;
 }
 
-/* Envelope and end record join what is pending; a message of which nothing was
- * written yet is now one image in memory. */
-static void
-join_tail(struct commit *c, struct slice tail)
+/* The head, in its place if that is still in memory. */
+static int
+put_head(struct commit *c, uint32_t *crc_out)
 {
 	struct queue_file	*f = c->f;
+	unsigned char		 own[QUEUE_HEAD_SIZE];
+	unsigned char		*head = f->flushed ? own : f->pending;
 
-	queue_file_grow(f, tail.len);
-	memcpy(f->pending + f->npending, tail.p, tail.len);
-	f->npending += tail.len;
+	c->h.flags |= f->flags;
+	queue_head_put(&c->h, head);
+	*crc_out = queue_head_crc(head);
+	if (f->flushed && file_pwrite(f->fd, head, QUEUE_HEAD_SIZE, 0) < 0)
+		return error_sys(&c->err, "write queue file new/%s", f->id);
+	return 0;
 }
 
 static int
-write_rest(struct commit *c)
+seal(struct commit *c)
 {
 	struct queue_file	*f = c->f;
-	bool			 whole = !f->flushed;
+	struct queue_end	 end = {
+		.file_size = c->h.file_size, .nrcpts = c->h.nrcpts
+	};
 
-	if (queue_file_flush(f, &c->err) < 0)
+	if (queue_file_look(f, c->env_at, &c->err) < 0)
 		return -1;
-	if (!whole && file_pwrite(f->fd, c->head, QUEUE_HEAD_SIZE, 0) < 0)
-		return error_sys(&c->err, "write queue file new/%s", f->id);
+	if (f->after_cr)
+		return error_set(&c->err, "bare CR at the end of content");
+	if (put_head(c, &end.head_crc) < 0)
+		return -1;
+	end.content_crc = f->crc;
+	end.env_crc = crc32c(0, f->pending + c->env_at, c->h.env_size);
+	queue_end_put(&end, f->pending + f->npending - QUEUE_END_SIZE);
+	f->looked = f->npending;
 	return 0;
+}
+
+int
+commit_seal(struct commit *c)
+{
+	if (c->result == 0 && !c->sealed) {
+		c->result = seal(c);
+		c->sealed = true;
+	}
+	return c->result;
 }
 
 /* -1: *at is where something of it is. */
@@ -116,7 +129,7 @@ make_durable(struct commit *c, enum queue_dir *at)
 	struct queue		*q = f->q;
 	int			 fd;
 
-	if (write_rest(c) < 0)
+	if (queue_file_flush(f, &c->err) < 0)
 		return -1;
 	if (c->to != *at && queue_rename(q->dirs[*at], f->id,
 	    q->dirs[c->to], f->id) < 0)
@@ -137,7 +150,7 @@ commit_as_file(struct commit *c)
 	struct queue_file	*f = c->f;
 	enum queue_dir		 at = QUEUE_NEW;
 
-	if (c->result == 0)
+	if (commit_seal(c) == 0)
 		c->result = make_durable(c, &at);
 	if (c->result == 0)
 		return;
@@ -164,8 +177,6 @@ commit_new(struct queue_file **f, const struct queue_env *env, bool hold)
 	*f = NULL;
 	c->to = hold ? QUEUE_HOLD : QUEUE_NEW;
 	c->result = prepare(c, env, tail);
-	if (c->result == 0)
-		join_tail(c, buf_slice(tail));
 	buf_reset(tail);
 	if (tail->size > TAIL_KEPT)
 		buf_clear(tail);
@@ -176,7 +187,6 @@ static void
 commit_free(struct commit **c)
 {
 	queue_file_free(&(*c)->f);
-	mem_free(&(*c)->head);
 	mem_free(c);
 }
 

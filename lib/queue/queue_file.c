@@ -58,7 +58,7 @@ queue_file_new(struct queue *q, struct queue_file **out)
 	take_spare(q, f);
 	/* There may be another message's head. */
 	memset(f->pending, 0, QUEUE_HEAD_SIZE);
-	f->npending = QUEUE_HEAD_SIZE;
+	f->npending = f->looked = QUEUE_HEAD_SIZE;
 	*out = f;
 }
 
@@ -66,18 +66,6 @@ const char *
 queue_file_id(const struct queue_file *f)
 {
 	return f->id;
-}
-
-uint64_t
-queue_file_size(const struct queue_file *f)
-{
-	return f->size;
-}
-
-unsigned int
-queue_file_flags(const struct queue_file *f)
-{
-	return f->flags;
 }
 
 /*
@@ -120,7 +108,17 @@ look_at(struct queue_file *f, struct slice s, struct error *err)
 	/* Each LF has its CR by now. */
 	f->line_start = s.p[n - 1] == '\n';
 	f->after_cr = s.p[n - 1] == '\r';
+	f->crc = crc32c(f->crc, s.p, s.len);
 	return 0;
+}
+
+int
+queue_file_look(struct queue_file *f, size_t end, struct error *err)
+{
+	struct slice	s = slice_of(f->pending + f->looked, end - f->looked);
+
+	f->looked = end;
+	return look_at(f, s, err);
 }
 
 void
@@ -154,10 +152,13 @@ queue_file_flush(struct queue_file *f, struct error *err)
 {
 	if (f->fd < 0 && create(f, err) < 0)
 		return -1;
+	if (f->looked < f->npending &&
+	    queue_file_look(f, f->npending, err) < 0)
+		return -1;
 	if (f->npending > 0 &&
 	    file_write(f->fd, f->pending, f->npending) < 0)
 		return error_sys(err, "write queue file new/%s", f->id);
-	f->npending = 0;
+	f->npending = f->looked = 0;
 	f->flushed = true;
 	return 0;
 }
@@ -172,9 +173,12 @@ take(struct queue_file *f, const unsigned char *p, size_t n,
 
 	if (f->npending + n > most && queue_file_flush(f, err) < 0)
 		return -1;
-	if (n > BUFFER && f->flushed)
+	if (n > BUFFER && f->flushed) {
+		if (look_at(f, slice_of(p, n), err) < 0)
+			return -1;
 		return file_write(f->fd, p, n) < 0 ?
 		    error_sys(err, "write queue file new/%s", f->id) : 0;
+	}
 	queue_file_grow(f, n);
 	memcpy(f->pending + f->npending, p, n);
 	f->npending += n;
@@ -189,11 +193,10 @@ queue_file_write(struct queue_file *f, const void *p, size_t n,
 		return error_set(err, "queue file is lost");
 	if (n > QUEUE_CONTENT_MAX - f->size)
 		return error_set(err, "message too large for any queue");
-	if (look_at(f, slice_of(p, n), err) < 0 || take(f, p, n, err) < 0) {
+	if (take(f, p, n, err) < 0) {
 		f->lost = true;
 		return -1;
 	}
-	f->crc = crc32c(f->crc, p, n);
 	f->size += n;
 	return 0;
 }

@@ -55,14 +55,18 @@ struct queue_file {
 	bool		 created;		/* there is, or was, a file */
 
 	/* Bytes not written yet; the head's place is at the front until the
-	 * first flush. */
+	 * first flush.  Content is looked at when it leaves memory, which is
+	 * in a thread if it is small. */
 	unsigned char	*pending;
-	size_t		 npending, room;
+	size_t		 npending, looked, room;
 	bool		 flushed;
 };
 
 /* Room for n more pending bytes. */
 void	 queue_file_grow(struct queue_file *f, size_t n);
+/* Look at what is pending up to `end`: line ends, flags, checksum. */
+int	 queue_file_look(struct queue_file *f, size_t end, struct error *err)
+	    MUST_USE;
 /* Create the file if there is none yet, and write what is pending. */
 int	 queue_file_flush(struct queue_file *f, struct error *err) MUST_USE;
 void	 queue_file_free(struct queue_file **f);
@@ -71,7 +75,9 @@ void	 queue_file_free(struct queue_file **f);
 struct commit {
 	struct queue_file	*f;
 	enum queue_dir		 to;
-	unsigned char		*head; /* of one that is in a file already */
+	struct queue_head	 h;	/* without what the content says */
+	size_t			 env_at; /* the envelope, in what is pending */
+	bool			 sealed;
 	int			 result;
 	struct error		 err;
 	void			(*done)(void *arg, int result,
@@ -84,6 +90,9 @@ struct commit {
 	uint64_t		 segment_end;
 };
 
+/* Look at the content and make head and end record: in a thread.  -1: c->err,
+ * and c->result. */
+int	 commit_seal(struct commit *c) MUST_USE;
 /* Make it a file of its own, synced: in a thread. */
 void	 commit_as_file(struct commit *c);
 /* Tell whoever waits, in the loop; c is gone. */

@@ -289,24 +289,28 @@ START_TEST(content_rules)
 
 		for (size_t cut = 0; cut <= n; cut++) {
 			struct queue_file	*f;
-			unsigned int		 flags;
+			struct queue_msg	 m;
+			char			 id[QUEUE_ID_MAX];
 			int			 r;
 
 			queue_file_new(q, &f);
+			memcpy(id, queue_file_id(f), sizeof(id));
 			r = queue_file_write(f, lines[i].in, cut, &err);
 			if (r == 0)
 				r = queue_file_write(f, lines[i].in + cut,
 				    n - cut, &err);
-			flags = queue_file_flags(f);
 			if (queue_file_commit_now(&f, &sample, false,
 			    &err) < 0)
 				r = -1;
 			ck_assert_msg((r == 0) == lines[i].ok, "%s at %zu",
 			    lines[i].label, cut);
-			if (lines[i].ok)
-				ck_assert_msg(flags == lines[i].flags,
-				    "%s at %zu: flags %u", lines[i].label,
-				    cut, flags);
+			if (!lines[i].ok)
+				continue;
+			ck_assert(open_msg(id, &m) == QUEUE_OK);
+			ck_assert_msg(m.env.flags ==
+			    (lines[i].flags | QUEUE_UTF8), "%s at %zu: "
+			    "flags %u", lines[i].label, cut, m.env.flags);
+			queue_msg_close(&m);
 		}
 	}
 }
