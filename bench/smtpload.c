@@ -2,9 +2,9 @@
 /* smtpload - many SMTP sessions from one process; prints one line of JSON.
  *	smtpload -H host -p port -s sessions -m messages [-k per-connection]
  *	    [-l bytes] [-f sender] [-t recipient%d] [-u users] [-r recipients]
- *	    [-d domain%d] [-n domains] [-D directory] [-P] [-T] [-L]
+ *	    [-d domain%d] [-n domains] [-D directory] [-S seconds] [-P] [-T] [-L]
  * -D sends the files of a directory in turn (wire form: dots stuffed, with the
- * final dot); -P pipelines MAIL, RCPT and DATA; -T uses STARTTLS; -L speaks LMTP.
+ * final dot); -S begins no more after that time; -P pipelines MAIL, RCPT and DATA; -T uses STARTTLS; -L speaks LMTP.
  * A message counts when its final reply is 2xx. */
 #include <dirent.h>
 #include <errno.h>
@@ -32,7 +32,7 @@ static struct {
 	const char	*host, *sender, *rcpt, *domain, *directory;
 	uint16_t	 port;
 	uint64_t	 messages, per_connection, bytes, users, rcpts,
-			 domains;
+			 domains, milliseconds;
 	int		 sessions;
 	bool		 pipeline, tls, lmtp;
 } opt = {
@@ -324,6 +324,14 @@ dial_again(struct session *c)
 }
 
 static void
+time_is_up(void *arg)
+{
+	(void)arg;
+	opt.messages = g.begun;
+	finished();
+}
+
+static void
 add_content(struct slice content)
 {
 	g.contents[g.ncontents++] = content;
@@ -412,13 +420,26 @@ number(const char *text)
 	return n;
 }
 
+static uint64_t
+milliseconds(const char *seconds)
+{
+	char	*end;
+	double	 v = strtod(seconds, &end);
+
+	if (*end != '\0' || v <= 0 || v > 86400) {
+		fprintf(stderr, "smtpload: not a time: %s\n", seconds);
+		exit(64);
+	}
+	return (uint64_t)(v * 1000);
+}
+
 static void
 options(int argc, char **argv)
 {
 	int	c;
 
 	while ((c = getopt(argc, argv,
-	    "H:p:s:m:k:l:f:t:u:r:d:n:D:PTL")) != -1) {
+	    "H:p:s:m:k:l:f:t:u:r:d:n:D:S:PTL")) != -1) {
 		switch (c) {
 		case 'H': opt.host = optarg; break;
 		case 'p': opt.port = (uint16_t)number(optarg); break;
@@ -433,6 +454,7 @@ options(int argc, char **argv)
 		case 'd': opt.domain = optarg; break;
 		case 'n': opt.domains = number(optarg); break;
 		case 'D': opt.directory = optarg; break;
+		case 'S': opt.milliseconds = milliseconds(optarg); break;
 		case 'P': opt.pipeline = true; break;
 		case 'T': opt.tls = true; break;
 		case 'L': opt.lmtp = true; break;
@@ -502,6 +524,9 @@ main(int argc, char **argv)
 	all = mem_new((size_t)opt.sessions, sizeof(*all));
 	g.alive = opt.sessions;
 	begun = clock_mono();
+	if (opt.milliseconds > 0)
+		loop_timer_set(loop_timer_new(g.loop, time_is_up, NULL),
+		    MSECS((usec_t)opt.milliseconds));
 	for (int i = 0; i < opt.sessions; i++)
 		dial_again(&all[i]);
 	loop_run(g.loop);
