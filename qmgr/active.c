@@ -293,7 +293,7 @@ was_put_off(struct qmgr *q, struct active *a)
 	if (!was || queue_msg_get_due(&a->file, &due, &attempts, NULL) < 0 ||
 	    due <= now || due > now + q->conf->maximal_backoff)
 		return false;
-	m->attempts = attempts;
+	msg_set_attempts(m, attempts);
 	msg_wait_until(q, m, due);
 	return true;
 }

@@ -65,6 +65,54 @@ on_new(void *arg, struct ipc_request req, void *msg)
 }
 
 /*
+ * After a start it takes a while until all is known that is on disk; who asks
+ * about all of it, or about one that is not there, waits until then.
+ */
+typedef void	answer(struct qmgr *q, struct ipc_request req, void *msg);
+
+struct waiting {
+	struct list		 link;	/* in q->for_scan */
+	struct ipc_request	 req;
+	struct arena		*mem;
+	answer			*run;
+	void			*msg;
+};
+
+static void
+when_known(struct qmgr *q, struct ipc_request req, answer *run, void *msg,
+    const char *id)
+{
+	struct waiting	*w;
+
+	if (scan_known(q) == KNOWN_ALL || (id != NULL && queue_id_ok(id) &&
+	    scan_find(q, id) != NULL)) {
+		run(q, req, msg);
+		return;
+	}
+	w = mem_new(1, sizeof(*w));
+	*w = (struct waiting){
+		.req = req, .mem = ipc_request_keep(req), .run = run,
+		.msg = msg
+	};
+	list_put_last(&q->for_scan, &w->link);
+}
+
+void
+admin_scanned(struct qmgr *q)
+{
+	struct list	*l;
+
+	list_scanned(q);
+	while (scan_known(q) == KNOWN_ALL && (l = list_take(&q->for_scan)) != NULL) {
+		struct waiting	*w = LIST_ENTRY(l, struct waiting, link);
+
+		w->run(q, w->req, w->msg);
+		arena_free(&w->mem);
+		mem_free(&w);
+	}
+}
+
+/*
  * Flushing.
  */
 static bool
@@ -93,11 +141,10 @@ for_site(struct qmgr *q, struct msg *m, const char *site)
 }
 
 static void
-on_flush(void *arg, struct ipc_request req, void *msg)
+flush(struct qmgr *q, struct ipc_request req, void *msg)
 {
-	struct qmgr		*q = qmgr_of(arg);
-	struct queue_flush	*f = msg;
-	struct queue_done	 done = { .ok = true };
+	const struct queue_flush	*f = msg;
+	struct queue_done		 done = { .ok = true };
 
 	dest_forget_failures(q);
 	LIST_EACH(l, &q->by_state[MSG_DEFERRED]) {
@@ -119,138 +166,18 @@ on_flush(void *arg, struct ipc_request req, void *msg)
 	ipc_reply(req, &queue_done_desc, &done);
 }
 
-/*
- * Listing.
- */
-struct page {
-	struct qmgr		*q;
-	struct arena		*mem;
-	struct queue_list_item	*items;
-	size_t			 n, max, bytes;
-};
-
-static const char *
-last_reason(const struct queue_log_rec *recs, size_t n, const char *address)
-{
-	for (size_t i = n; i-- > 0;) {
-		if (recs[i].kind == QLOG_DELAY && recs[i].address != NULL &&
-		    strcmp(recs[i].address, address) == 0)
-			return recs[i].diagnostic;
-	}
-	return NULL;
-}
-
-static size_t
-length(const char *s)
-{
-	return s == NULL ? 0 : strlen(s);
-}
-
 static void
-fill_item(struct page *p, const struct msg *m, const struct queue_msg *file,
-    const struct rcpt *rcpts)
+on_flush(void *arg, struct ipc_request req, void *msg)
 {
-	struct queue_list_item	*it = &p->items[p->n++];
-	const struct queue_env	*e = &file->env;
-	struct queue_list_rcpt	*out = arena_array(p->mem, e->nrcpts + 1,
-	    sizeof(*out));
-	struct queue_log_rec	*recs = NULL;
-	size_t			 nrecs = 0, n = 0;
+	struct queue_flush	*f = msg;
 
-	if (queue_log_read(p->q->queue, m->id, p->mem, &recs, &nrecs,
-	    NULL) < 0)
-		nrecs = 0;
-	for (size_t i = 0; i < e->nrcpts; i++) {
-		const struct queue_rcpt	*r = &e->rcpts[i];
-
-		if (rcpts != NULL ? rcpts[i].state == RS_DONE :
-		    r->status != RCPT_TODO)
-			continue;
-		out[n].address = r->address;
-		out[n].original = r->original != NULL ? r->original :
-		    r->address;
-		out[n].reason = last_reason(recs, nrecs, r->address);
-		p->bytes += 64 + length(out[n].address) +
-		    length(out[n].original) + length(out[n].reason);
-		n++;
-	}
-	*it = (struct queue_list_item){
-		.queue_name = msg_state_names[m->state], .queue_id = m->id,
-		.arrival = e->arrival, .size = file->content_size,
-		.sender = e->sender, .rcpts = { out, n },
-	};
-	p->bytes += 256 + strlen(e->sender);
-}
-
-static void
-list_msg(struct page *p, struct msg *m)
-{
-	struct queue_msg	file;
-
-	if (m->act != NULL) {
-		fill_item(p, m, &m->act->file, m->act->rcpts);
-		return;
-	}
-	if (msg_open(p->q, m, false, p->mem, &file, NULL) != QUEUE_OK)
-		return;
-	fill_item(p, m, &file, NULL);
-	queue_msg_close(&file);
-}
-
-/* Cursor: "state:serial". */
-static bool
-parse_cursor(const char *text, int *state, uint64_t *serial)
-{
-	struct slice	s = slice_str(text), head;
-	uint64_t	n;
-
-	*state = 0;
-	*serial = 0;
-	if (text == NULL)
-		return true;
-	if (!slice_cut(&s, ':', &head) ||
-	    !slice_u64(head, MSG_STATES - 1, &n) ||
-	    !slice_u64(s, UINT64_MAX, serial))
-		return false;
-	*state = (int)n;
-	return true;
-}
-
-static const char *
-fill_page(struct page *p, int state, uint64_t after)
-{
-	for (; state < MSG_STATES; state++, after = 0) {
-		LIST_EACH(l, &p->q->by_state[state]) {
-			struct msg	*m = LIST_ENTRY(l, struct msg, link);
-
-			if (m->serial <= after)
-				continue;
-			list_msg(p, m);
-			if (p->n == p->max || p->bytes > PAGE_BYTES)
-				return arena_printf(p->mem, "%d:%llu", state,
-				    (unsigned long long)m->serial);
-		}
-	}
-	return NULL;
+	when_known(qmgr_of(arg), req, flush, msg, f->queue_id);
 }
 
 static void
 on_list(void *arg, struct ipc_request req, void *msg)
 {
-	struct queue_list_req	*ask = msg;
-	struct page		 p = { .q = qmgr_of(arg), .mem = arena_new() };
-	struct queue_list_res	 res = { .next = NULL };
-	uint64_t		 serial;
-	int			 state;
-
-	p.max = ask->most < 1 || ask->most > PAGE_MOST ? PAGE_MOST :
-	    (size_t)ask->most;
-	p.items = arena_array(p.mem, p.max, sizeof(*p.items));
-	if (parse_cursor(ask->after, &state, &serial))
-		res.next = fill_page(&p, state, serial);
-	res.items = (struct ipc_list){ p.items, p.n };
-	ipc_reply(req, &queue_list_res_desc, &res);
-	arena_free(&p.mem);
+	list_request(qmgr_of(arg), req, msg);
 }
 
 /*
@@ -387,10 +314,9 @@ admin_all(struct qmgr *q, const struct admin_op *op, const char *queue_name)
 }
 
 static void
-on_admin(void *arg, struct ipc_request req, void *msg)
+carry_out(struct qmgr *q, struct ipc_request req, void *msg)
 {
-	struct qmgr		*q = qmgr_of(arg);
-	struct queue_admin	*m = msg;
+	const struct queue_admin	*m = msg;
 	struct queue_done	 done = { .ok = true };
 	const struct admin_op	*op = NULL;
 	struct msg		*one;
@@ -408,6 +334,14 @@ on_admin(void *arg, struct ipc_request req, void *msg)
 	else if ((one = msg_find(q, m->queue_id)) != NULL)
 		done.count = admin_one(q, one, op, m->queue_name);
 	ipc_reply(req, &queue_done_desc, &done);
+}
+
+static void
+on_admin(void *arg, struct ipc_request req, void *msg)
+{
+	struct queue_admin	*m = msg;
+
+	when_known(qmgr_of(arg), req, carry_out, msg, m->queue_id);
 }
 
 const struct ipc_handler	admin_handlers[] = {

@@ -39,10 +39,10 @@ put_off(struct qmgr *q, struct active *a)
 	    a->crashed);
 	struct error	 err;
 
-	m->attempts++;
+	msg_set_attempts(m, m->attempts + 1U);
 	/* A file could not be made: the journal keeps it, due at a restart. */
-	if (a->file.rec == NULL && queue_msg_set_due(&a->file, clock_wall() + wait, m->attempts,
-	    &err) < 0)
+	if (a->file.rec == NULL && queue_msg_set_due(&a->file, clock_wall() +
+	    wait, m->attempts, &err) < 0)
 		log_error("%s: %s", m->id, err.text);
 	active_release(q, a);
 	msg_wait_until(q, m, clock_wall() + wait);

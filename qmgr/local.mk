@@ -9,6 +9,7 @@ daemon_PROGRAMS += %D%/qmgr
 	%D%/durable.c \
 	%D%/finish.c \
 	%D%/journal.c \
+	%D%/list.c \
 	%D%/lookup.c \
 	%D%/main.c \
 	%D%/msg.c \

@@ -155,7 +155,7 @@ lead(struct qmgr *q, struct error *err)
 	if (q->leader < 0)
 		return -1;
 	if (leader_lock(q->leader) < 0) {
-		loop_timer_set(q->scan_timer, LEAD_AGAIN);
+		loop_timer_set(q->lead_timer, LEAD_AGAIN);
 		return 0;
 	}
 	if (qmgr_journal_start(q, err) < 0)
@@ -188,14 +188,14 @@ start(struct daemon *d, struct error *err)
 	q->common = daemon_common(d);
 	if (queue_open(&qc, true, daemon_syncer(d), &q->queue, err) < 0)
 		return -1;
-	q->msgs = hash_new();
 	q->transports = hash_new();
 	q->sites = hash_new();
 	q->dests = hash_new();
 	for (int i = 0; i < MSG_STATES; i++)
 		list_init(&q->by_state[i]);
 	list_init(&q->waiting);
-	list_init(&q->scan);
+	list_init(&q->for_scan);
+	list_init(&q->lists);
 	q->active_limit = active_limit(q);
 	q->resolver = ipc_client_new(q->loop, "private/resolver");
 	q->bounce = ipc_client_new(q->loop, "private/bounce");
@@ -204,7 +204,7 @@ start(struct daemon *d, struct error *err)
 	q->pump_timer = loop_timer_new(q->loop, on_pump, q);
 	q->tidy_timer = loop_timer_new(q->loop, on_tidy, q);
 	loop_timer_set(q->tidy_timer, TIDY);
-	q->scan_timer = loop_timer_new(q->loop, on_lead, q);
+	q->lead_timer = loop_timer_new(q->loop, on_lead, q);
 	q->leader = -1;
 	if (qmgr_journal_open(q, err) < 0)
 		return -1;
@@ -270,6 +270,7 @@ drain(struct daemon *d)
 	if (q->draining)
 		return;
 	q->draining = true;
+	scan_stop(q);
 	hand_over(q);
 	loop_timer_free(&q->pump_timer);
 	q->pump_timer = loop_timer_new(q->loop, on_drain_tick, q);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "qmgr/qmgr.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/panic.h"
@@ -15,26 +15,92 @@ const char *const	msg_state_names[MSG_STATES] = {
 	[MSG_HOLD] = "hold",
 };
 
-struct msg *
-msg_new(struct qmgr *q, const char *id, enum queue_dir dir,
-    enum msg_state state)
-{
-	struct msg	*m = mem_new(1, sizeof(*m));
+/*
+ * The table of all.  Its entries are the messages themselves: with half a
+ * million of them, copies of their ids would be as large as the rest.
+ */
 
-	snprintf(m->id, sizeof(m->id), "%s", id);
-	m->dir = dir;
-	m->state = state;
-	m->serial = ++q->next_serial;
-	list_put_last(&q->by_state[state], &m->link);
-	q->count[state]++;
-	hash_puts(q->msgs, m->id, m);
-	return m;
+static struct msg **
+chain_of(const struct msg_table *t, const char *id)
+{
+	return &t->chains[hash_bytes(id, strlen(id)) & (t->size - 1)];
+}
+
+static void
+table_grow(struct msg_table *t)
+{
+	struct msg_table	 more = {
+		.size = t->size == 0 ? 1024 : 2 * t->size, .count = t->count
+	};
+
+	more.chains = mem_new(more.size, sizeof(*more.chains));
+	for (size_t i = 0; i < t->size; i++) {
+		struct msg	*m, *next;
+
+		for (m = t->chains[i]; m != NULL; m = next) {
+			struct msg	**to = chain_of(&more, m->id);
+
+			next = m->next;
+			m->next = *to;
+			*to = m;
+		}
+	}
+	mem_free(&t->chains);
+	*t = more;
+}
+
+static void
+table_put(struct msg_table *t, struct msg *m)
+{
+	struct msg	**to;
+
+	if (t->count == t->size)
+		table_grow(t);
+	to = chain_of(t, m->id);
+	m->next = *to;
+	*to = m;
+	t->count++;
+}
+
+static void
+table_del(struct msg_table *t, struct msg *m)
+{
+	struct msg	**at = chain_of(t, m->id);
+
+	while (*at != m)
+		at = &(*at)->next;
+	*at = m->next;
+	t->count--;
 }
 
 struct msg *
 msg_find(struct qmgr *q, const char *id)
 {
-	return hash_gets(q->msgs, id);
+	struct msg	*m = NULL;
+
+	if (q->msgs.size > 0)
+		m = *chain_of(&q->msgs, id);
+	while (m != NULL && strcmp(m->id, id) != 0)
+		m = m->next;
+	return m;
+}
+
+struct msg *
+msg_new(struct qmgr *q, const char *id, enum queue_dir dir,
+    enum msg_state state)
+{
+	size_t		 n = strlen(id) + 1;
+	struct msg	*m = mem_new(1, offsetof(struct msg, id) + n);
+
+	ASSERT(n <= QUEUE_ID_MAX);
+	memcpy(m->id, id, n);
+	m->dir = (uint8_t)dir;
+	m->state = (uint8_t)state;
+	m->serial = ++q->next_serial;
+	list_put_last(&q->by_state[state], &m->link);
+	q->count[state]++;
+	table_put(&q->msgs, m);
+	return m;
 }
 
 void
@@ -44,8 +110,14 @@ msg_free(struct qmgr *q, struct msg *m)
 	heap_del(&q->due, &m->due);
 	list_remove(&m->link);
 	q->count[m->state]--;
-	hash_dels(q->msgs, m->id);
+	table_del(&q->msgs, m);
 	mem_free(&m);
+}
+
+void
+msg_set_attempts(struct msg *m, unsigned int n)
+{
+	m->attempts = n < UINT16_MAX ? (uint16_t)n : UINT16_MAX;
 }
 
 /* What was written a moment ago needs no proof that it is what was
@@ -69,7 +141,7 @@ msg_set_state(struct qmgr *q, struct msg *m, enum msg_state s)
 	q->count[m->state]--;
 	if (m->state == MSG_DEFERRED)
 		heap_del(&q->due, &m->due);
-	m->state = s;
+	m->state = (uint8_t)s;
 	m->serial = ++q->next_serial;
 	list_put_last(&q->by_state[s], &m->link);
 	q->count[s]++;

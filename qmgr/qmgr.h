@@ -56,20 +56,28 @@ extern const char *const	msg_state_names[MSG_STATES];
 /* What an administrator asked of a message that was busy. */
 enum msg_wish { WISH_NONE, WISH_DELETE, WISH_HOLD, WISH_REQUEUE };
 
+/* There may be hundreds of thousands that wait: no byte more than it takes. */
 struct msg {
-	char		 id[QUEUE_ID_MAX];
-	enum msg_state	 state;
-	enum queue_dir	 dir;		/* where its file is */
-	struct journal_rec	*rec;	/* it is in the journal and has none */
-	enum msg_wish	 wish;
-	bool		 was_locked;	/* another process had it */
-	bool		 fresh;		/* committed in our time */
-	bool		 settled;	/* its file could not be removed */
-	uint64_t	 serial;	/* order of arrival here */
+	struct msg	*next;		/* in the table of all (msg.c) */
 	struct list	 link;		/* in q->by_state[state] */
 	struct heap_node due;		/* deferred: clock_mono() */
-	unsigned int	 attempts;
+	uint64_t	 serial;	/* order of arrival here */
+	struct journal_rec	*rec;	/* it is in the journal and has no
+					 * file */
 	struct active	*act;		/* MSG_ACTIVE only */
+	uint16_t	 attempts;	/* so far, at most UINT16_MAX */
+	uint8_t		 state;		/* enum msg_state */
+	uint8_t		 dir;		/* enum queue_dir: of its file */
+	uint8_t		 wish;		/* enum msg_wish */
+	bool		 was_locked : 1; /* another process had it */
+	bool		 fresh : 1;	/* committed in our time */
+	bool		 settled : 1;	/* its file could not be removed */
+	char		 id[];
+};
+
+struct msg_table {
+	struct msg	**chains;
+	size_t		 size, count;	/* size: a power of two, or 0 */
 };
 
 enum rcpt_state {
@@ -173,31 +181,34 @@ struct qmgr {
 	struct route	*route;
 	struct arena	*services_mem;
 	struct master_cf services;	/* read while we may */
-	struct hash	*msgs;		/* id -> msg */
+	struct msg_table msgs;
 	struct list	 by_state[MSG_STATES];
 	size_t		 count[MSG_STATES];
 	uint64_t	 next_serial;
 	struct heap	 due;
-	struct loop_timer	*due_timer, *pump_timer, *scan_timer,
+	struct loop_timer	*due_timer, *pump_timer, *lead_timer,
 			*tidy_timer, *retire_timer;
 	struct hash	*transports, *sites, *dests;
 	struct ipc_client	*resolver, *bounce;
 	struct ipc_client	*successor;	/* who serves our socket next */
 	struct list	 waiting;	/* active, for tables */
-	struct list	 scan;		/* ids found at start, not loaded */
+	struct scan	*scan;		/* what was here at start; NULL: known */
 	size_t		 active_limit;
 	size_t		 settling;	/* jobs in the syncer */
 	struct durable	*durable;
+	struct list	 for_scan;	/* requests that wait (admin.c) */
+	struct list	 lists;		/* the same of listings (list.c) */
 	int		 leader;	/* held while we may begin deliveries */
 	bool		 leading;
 	bool		 draining;
 };
 
-/* msg.c: messages as a whole. */
+/* msg.c: messages as a whole.  The id must not be known yet. */
 struct msg	*msg_new(struct qmgr *q, const char *id, enum queue_dir dir,
 		    enum msg_state state);
 struct msg	*msg_find(struct qmgr *q, const char *id);
 void	 msg_free(struct qmgr *q, struct msg *m);
+void	 msg_set_attempts(struct msg *m, unsigned int n);
 void	 msg_set_state(struct qmgr *q, struct msg *m, enum msg_state s);
 void	 msg_wait_until(struct qmgr *q, struct msg *m, usec_t due);
 /* Its envelope, wherever it is. */
@@ -235,11 +246,15 @@ bool	 qmgr_journal_take(struct qmgr *q, struct msg *m);
 
 /* scan.c: what is on disk, at start and when told. */
 void	 scan_start(struct qmgr *q);
+/* Begin nothing more; what runs in threads comes to its end soon. */
+void	 scan_stop(struct qmgr *q);
 void	 scan_again(struct qmgr *q);	/* new/ only: what nobody told us */
 void	 scan_new_mail(struct qmgr *q, const char *id);
-bool	 scan_busy(const struct qmgr *q);
-/* True: the message is known and where it should be; state is set. */
-void	 scan_found(struct qmgr *q, const char *id, enum queue_dir dir);
+/* The message, if there is one: it may not be known yet after a start. */
+struct msg	*scan_find(struct qmgr *q, const char *id);
+/* How much do we know of what was there at start? */
+enum known { KNOWN_LITTLE, KNOWN_NEW, KNOWN_ALL };
+enum known	 scan_known(const struct qmgr *q);
 
 /* active.c: from incoming or due to active, and out again. */
 void	 active_pump(struct qmgr *q);
@@ -305,11 +320,19 @@ void	 durable_removal(struct durable *d);
 void	 durable_journal(struct durable *d);	/* notes in the journal */
 void	 durable_flush(struct durable *d);	/* now, for a stop */
 
+/* list.c: pages of the queue for postqueue. */
+void	 list_request(struct qmgr *q, struct ipc_request req,
+	    const struct queue_list_req *ask);
+/* More of the queue is known: go on with who has read all that was. */
+void	 list_scanned(struct qmgr *q);
+
 /* admin.c: requests of postqueue, postsuper and the daemons. */
 extern const struct ipc_handler	admin_handlers[];
 extern const size_t		admin_nhandlers;
 /* Carry out what was wished while it was busy.  True: the message is gone
  * from the active state. */
 bool	 admin_grant(struct qmgr *q, struct msg *m);
+/* More of the queue is known: go on with who waits for that. */
+void	 admin_scanned(struct qmgr *q);
 
 #endif

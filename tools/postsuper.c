@@ -338,7 +338,7 @@ housekeeping(struct super *s)
 	int	 n;
 
 	if (s->purge || s->structure) {
-		n = queue_sweep_tmp(s->queue, TMP_AGE);
+		n = queue_sweep(s->queue, TMP_AGE, NULL);
 		if (n > 0)
 			report("Purged: %d file%s", n, n == 1 ? "" : "s");
 	}

@@ -28,7 +28,9 @@ noinst_LIBRARIES += %D%/libqueue.a
 	%D%/queue_int.h \
 	%D%/queue_log.c \
 	%D%/queue_log.h \
-	%D%/queue_msg.c
+	%D%/queue_msg.c \
+	%D%/queue_walk.c \
+	%D%/queue_walk.h
 
 check_PROGRAMS += %D%/maildrop_test %D%/queue_test %D%/queue_fuzz \
 	%D%/journal_test %D%/journal_start_test %D%/journal_fuzz

@@ -9,6 +9,7 @@
 #ifndef QUEUE_QUEUE_H
 #define QUEUE_QUEUE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -257,7 +258,8 @@ int	 queue_log_remove(struct queue *q, const char *id, struct error *err)
 
 /* Take care of what a crash left: files in tmp/ and incomplete ones in new/
  * and hold/ older than `age`, and delivery logs that old whose message is
- * gone.  Nothing of it was ever acknowledged.  Returns how many went. */
-int	 queue_sweep_tmp(struct queue *q, usec_t age);
+ * gone.  Nothing of it was ever acknowledged.  Returns how many went.  It may
+ * take its time and may run in a thread; *stop (NULL: never) ends it early. */
+int	 queue_sweep(struct queue *q, usec_t age, const atomic_bool *stop);
 
 #endif

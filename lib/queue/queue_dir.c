@@ -18,6 +18,7 @@
 #include "base/panic.h"
 #include "queue/journal_write.h"
 #include "queue/queue_format.h"
+#include "queue/queue_walk.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 
@@ -283,74 +284,102 @@ only_ids(void *arg, const char *name)
 	return !queue_id_ok(name) || i->each(i->arg, name);
 }
 
-static int
-each_in(int path_fd, bool (*each)(void *arg, const char *id), void *arg,
-    struct error *err)
-{
-	struct ids	i = { each, arg };
-
-	return queue_each_name(path_fd, only_ids, &i, err);
-}
-
 int
 queue_each(struct queue *q, enum queue_dir dir,
     bool (*each)(void *arg, const char *id), void *arg, struct error *err)
 {
-	return each_in(q->dirs[dir], each, arg, err);
+	struct ids	i = { each, arg };
+
+	return queue_each_name(q->dirs[dir], only_ids, &i, err);
 }
 
 /*
  * Sweeping.
  */
 
+enum sweep_what { SWEEP_ALL, SWEEP_INCOMPLETE, SWEEP_ORPHANS };
+
 struct sweep {
-	struct queue	*q;
-	int		 fd;
-	time_t		 before;
-	bool		 incomplete_only, orphans_only;
-	int		 gone;
+	struct queue		*q;
+	int			 fd;
+	enum sweep_what		 what;
+	time_t			 before;
+	const atomic_bool	*stop;
+	int			 gone;
 };
 
+/* A message that is moved while we look may be missed once, not twice. */
 static bool
-sweep_one(void *arg, const char *id)
+is_orphan(struct queue *q, const char *id)
 {
-	struct sweep	*s = arg;
-	enum queue_dir	 dir;
-	struct stat	 st;
+	enum queue_dir	dir;
+
+	return !queue_find(q, id, &dir) && !queue_find(q, id, &dir);
+}
+
+static void
+sweep_one(struct sweep *s, const char *id)
+{
+	struct stat	st;
 
 	if (fstatat(s->fd, id, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    !S_ISREG(st.st_mode) || st.st_mtime >= s->before)
-		return true;
-	if (s->incomplete_only &&
+		return;
+	if (s->what == SWEEP_INCOMPLETE &&
 	    (st.st_mode & 07777) == QUEUE_MODE_COMPLETE)
-		return true;
-	if (s->orphans_only && queue_find(s->q, id, &dir))
-		return true;
+		return;
+	if (s->what == SWEEP_ORPHANS && !is_orphan(s->q, id))
+		return;
 	if (unlinkat(s->fd, id, 0) == 0)
 		s->gone++;
-	return true;
+}
+
+static bool
+goes_on(const struct sweep *s)
+{
+	return s->stop == NULL || !atomic_load(s->stop);
+}
+
+/* A directory that cannot be listed now is swept next time. */
+static void
+sweep_dir(struct sweep *s, struct queue_walk *w, int fd, enum sweep_what what)
+{
+	const char	(*ids)[QUEUE_ID_MAX];
+	size_t		 n;
+
+	s->fd = fd;
+	s->what = what;
+	while (goes_on(s) && queue_walk_next(w, &ids, &n, NULL) == 0 && n > 0)
+		for (size_t i = 0; i < n && goes_on(s); i++)
+			sweep_one(s, ids[i]);
 }
 
 int
-queue_sweep_tmp(struct queue *q, usec_t age)
+queue_sweep(struct queue *q, usec_t age, const atomic_bool *stop)
 {
-	struct sweep	 s = {
-		.q = q,
+	static const struct {
+		enum queue_dir	dir;
+		enum sweep_what	what;
+	} dirs[] = {
+		{ QUEUE_TMP, SWEEP_ALL }, { QUEUE_NEW, SWEEP_INCOMPLETE },
+		{ QUEUE_HOLD, SWEEP_INCOMPLETE },
+	};
+	struct sweep		 s = {
+		.q = q, .stop = stop,
 		.before = (time_t)((clock_wall() - age) / USEC_PER_SEC),
 	};
+	struct queue_walk	*w;
 
-	/* A directory that cannot be listed now is swept next time. */
-	s.fd = q->dirs[QUEUE_TMP];
-	(void)each_in(s.fd, sweep_one, &s, NULL);
-	s.incomplete_only = true;
-	s.fd = q->dirs[QUEUE_NEW];
-	(void)each_in(s.fd, sweep_one, &s, NULL);
-	s.fd = q->dirs[QUEUE_HOLD];
-	(void)each_in(s.fd, sweep_one, &s, NULL);
-	s.incomplete_only = false;
-	s.orphans_only = true;
-	s.fd = q->log;
-	(void)each_in(s.fd, sweep_one, &s, NULL);
+	for (size_t i = 0; i < COUNT(dirs); i++) {
+		if (queue_walk_open(q, dirs[i].dir, &w, NULL) < 0)
+			continue;
+		sweep_dir(&s, w, q->dirs[dirs[i].dir], dirs[i].what);
+		queue_walk_close(&w);
+	}
+	if (queue_walk_open_log(q, &w, NULL) == 0) {
+		sweep_dir(&s, w, q->log, SWEEP_ORPHANS);
+		queue_walk_close(&w);
+	}
 	return s.gone;
 }
 

@@ -59,7 +59,7 @@ teardown(void)
 	for (int i = 0; i < QUEUE_DIRS; i++)
 		ck_assert_int_eq(queue_each(q, (enum queue_dir)i, rm_one,
 		    &q->dirs[i], &err), 0);
-	(void)queue_sweep_tmp(q, -SECS(10));	/* the logs */
+	(void)queue_sweep(q, -SECS(10), NULL);	/* the logs */
 	queue_close(&q);
 	for (size_t i = 0; i < COUNT(subs); i++) {
 		(void)snprintf(path, sizeof(path), "%s/%s", dir, subs[i]);
@@ -773,8 +773,8 @@ START_TEST(sweep)
 	ck_assert_int_eq(queue_log_append(q, "ORPHAN", &rec, 1, false, &err),
 	    0);
 	ck_assert_int_eq(queue_log_append(q, id, &rec, 1, false, &err), 0);
-	ck_assert_int_eq(queue_sweep_tmp(q, SECS(100)), 0);
-	ck_assert_int_eq(queue_sweep_tmp(q, -SECS(100)), 3);
+	ck_assert_int_eq(queue_sweep(q, SECS(100), NULL), 0);
+	ck_assert_int_eq(queue_sweep(q, -SECS(100), NULL), 3);
 	ck_assert_int_eq(in_dir(QUEUE_TMP), 0);
 	ck_assert_int_eq(in_dir(QUEUE_NEW), 1);
 	queue_file_abort(&f);
@@ -839,7 +839,7 @@ START_TEST(killed_writer)
 		ck_assert_int_eq(kill(pid, SIGKILL), 0);
 		ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 	}
-	(void)queue_sweep_tmp(q, -SECS(100));
+	(void)queue_sweep(q, -SECS(100), NULL);
 	ck_assert_int_eq(in_dir(QUEUE_TMP), 0);
 	ck_assert_int_gt(in_dir(QUEUE_NEW), 0);
 }
@@ -870,7 +870,7 @@ START_TEST(killed_writer_readable)
 	}
 	(void)kill(pid, SIGKILL);
 	(void)waitpid(pid, NULL, 0);
-	(void)queue_sweep_tmp(q, -SECS(100));
+	(void)queue_sweep(q, -SECS(100), NULL);
 	ck_assert_int_eq(queue_each(q, QUEUE_NEW, must_be_good, NULL, &err),
 	    0);
 }
@@ -947,7 +947,7 @@ START_TEST(killed_at_every_step)
 		else
 			before_ack += n;
 		(void)close(fds[0]);
-		(void)queue_sweep_tmp(q, -SECS(100));
+		(void)queue_sweep(q, -SECS(100), NULL);
 		ck_assert_int_eq(in_dir(QUEUE_TMP), 0);
 		ck_assert_int_eq(queue_each(q, QUEUE_NEW, rm_one,
 		    &q->dirs[QUEUE_NEW], &err), 0);
