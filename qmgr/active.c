@@ -329,6 +329,10 @@ activate(struct qmgr *q, struct msg *m)
 		finish_settled(q, m);
 		return;
 	}
+	if (m->converting) {
+		msg_wait_until(q, m, clock_wall() + LOCKED_AGAIN);
+		return;
+	}
 	if (is_elsewhere(q, m) ||
 	    (m->rec != NULL && m->rec->old && !qmgr_journal_take(q, m)))
 		return;
@@ -356,17 +360,30 @@ room(const struct qmgr *q)
 	return q->count[MSG_ACTIVE] < q->active_limit;
 }
 
+/* Those that a thread works on keep their places. */
+static struct msg *
+first_incoming(struct qmgr *q)
+{
+	LIST_EACH(l, &q->by_state[MSG_INCOMING]) {
+		struct msg	*m = LIST_ENTRY(l, struct msg, link);
+
+		if (!m->converting)
+			return m;
+	}
+	return NULL;
+}
+
 /* New mail goes before old mail, but cannot starve it: they alternate when
  * both wait. */
 static struct msg *
 next_msg(struct qmgr *q, bool prefer_new)
 {
-	struct list		*l = list_first(&q->by_state[MSG_INCOMING]);
+	struct msg		*m = first_incoming(q);
 	struct heap_node	*h = heap_first(&q->due);
 	bool			 due = h != NULL && h->key <= clock_mono();
 
-	if (l != NULL && (prefer_new || !due))
-		return LIST_ENTRY(l, struct msg, link);
+	if (m != NULL && (prefer_new || !due))
+		return m;
 	return due ? CONTAINER(h, struct msg, due) : NULL;
 }
 

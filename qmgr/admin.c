@@ -263,6 +263,15 @@ admin_grant(struct qmgr *q, struct msg *m)
 	return true;
 }
 
+void
+admin_grant_waiting(struct qmgr *q, struct msg *m)
+{
+	enum msg_wish	wish = m->wish;
+
+	m->wish = WISH_NONE;
+	(void)grant(q, m, wish);
+}
+
 struct admin_op {
 	const char	*name;
 	enum msg_wish	 wish;
@@ -280,16 +289,27 @@ static bool
 admin_one(struct qmgr *q, struct msg *m, const struct admin_op *op,
     const char *queue_name)
 {
+	/* Who was told that it is on hold need not know that it is busy. */
+	enum msg_state	state = m->wish == WISH_HOLD ? MSG_HOLD : m->state;
+
 	if (queue_name != NULL &&
-	    strcmp(queue_name, msg_state_names[m->state]) != 0)
+	    strcmp(queue_name, msg_state_names[state]) != 0)
 		return false;
+	if (op->release && m->wish == WISH_HOLD) {
+		m->wish = WISH_NONE;
+		return true;
+	}
 	if (op->release)
 		return m->state == MSG_HOLD &&
 		    release_msg(q, m, "released from hold");
-	if (op->wish == WISH_HOLD && m->state == MSG_HOLD)
+	if (op->wish == WISH_HOLD && state == MSG_HOLD)
 		return false;
+	if (m->converting) {
+		m->wish = (uint8_t)op->wish;
+		return true;
+	}
 	if (m->act != NULL) {
-		m->wish = op->wish;
+		m->wish = (uint8_t)op->wish;
 		finish_if_idle(q, m->act);
 		return true;
 	}

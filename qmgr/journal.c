@@ -7,16 +7,11 @@
 
 #include <string.h>
 
-#include "base/mem.h"
-#include "queue/inflight.h"
+#include "sys/clock.h"
 #include "sys/log.h"
 #include "sys/loop.h"
-#include "sys/syncer.h"
 
 #define RETIRE		MSECS(200)
-#define OLD		SECS(10)	/* of segments that are full */
-#define SPILLS_MAX	200		/* at the same time */
-#define SYNCS_MAX	50		/* at a time, while all else waits */
 
 static void
 found(void *arg, struct journal_rec *r)
@@ -41,8 +36,10 @@ on_retire(void *arg)
 	struct qmgr	*q = arg;
 
 	q->retire_set = false;
-	if (!q->draining)
-		journal_retire(q->journal);
+	if (q->draining)
+		return;
+	journal_retire(q->journal);
+	convert_go(q->convert);
 }
 
 int
@@ -102,11 +99,11 @@ qmgr_journal_settle(struct qmgr *q, struct msg *m)
 	qmgr_journal_noted(q);
 }
 
-static void
-moved(struct qmgr *q, struct msg *m, enum queue_dir to)
+void
+qmgr_journal_moved(struct qmgr *q, struct msg *m, enum queue_dir to)
 {
 	journal_moved(&m->rec);
-	m->dir = to;
+	m->dir = (uint8_t)to;
 	qmgr_journal_noted(q);
 }
 
@@ -125,7 +122,7 @@ qmgr_journal_to_file(struct qmgr *q, struct msg *m, enum queue_dir to,
 	}
 	arena_free(&a);
 	if (r == 0)
-		moved(q, m, to);
+		qmgr_journal_moved(q, m, to);
 	return r;
 }
 
@@ -134,10 +131,15 @@ qmgr_journal_take(struct qmgr *q, struct msg *m)
 {
 	struct journal_rec	*r = m->rec;
 	char			 id[QUEUE_ID_MAX];
+	struct error		 err;
 
-	switch (journal_fate(r)) {
+	switch (journal_fate(r, &err)) {
 	case FATE_OPEN:
 		return true;
+	case FATE_UNSURE:
+		log_error("%s: %s", m->id, err.text);
+		msg_wait_until(q, m, clock_wall() + q->conf->minimal_backoff);
+		return false;
 	case FATE_SETTLED:
 		journal_settle(&m->rec);
 		msg_free(q, m);
@@ -206,95 +208,21 @@ spill_done(struct qmgr *q, struct spill *s)
 	struct queue_msg	*f = &a->file;
 
 	a->spilling = false;
-	if (s->result < 0) {
-		log_error("%s: cannot give it a file of its own: %s",
-		    a->m->id, s->err.text);
+	if (s->result < 0)
 		return;
-	}
 	f->fd = s->fd;
 	f->rec = NULL;
 	f->content_offset -= f->base;
 	f->status_offset -= f->base;
 	f->base = 0;
-	moved(q, a->m, QUEUE_CUR);
+	qmgr_journal_moved(q, a->m, QUEUE_CUR);
 	catch_up(q, s);
-}
-
-struct spill_job {
-	struct qmgr	*q;
-	struct spill	*s;
-};
-
-static void
-work(void *arg)
-{
-	struct spill_job	*j = arg;
-
-	spill_work(j->s);
-}
-
-static void
-done(void *arg)
-{
-	struct spill_job	*j = arg;
-	struct active		*a = j->s->a;
-
-	spill_done(j->q, j->s);
-	j->q->settling--;
-	a->under_way--;
-	finish_if_idle(j->q, a);
-	mem_free(&j);
-}
-
-static void
-spill_active(struct qmgr *q, struct active *a)
-{
-	struct spill_job	*j;
-	struct spill		*s = spill_begin(q, a);
-
-	if (s == NULL)
-		return;
-	j = mem_new(1, sizeof(*j));
-	j->q = q;
-	j->s = s;
-	q->settling++;
-	a->under_way++;
-	syncer_run(daemon_syncer(q->d), work, done, j);
-}
-
-struct old {
-	struct qmgr	*q;
-	int		 left;
-};
-
-static void
-spill_old(void *arg, struct journal_rec *r)
-{
-	struct old	*o = arg;
-	struct qmgr	*q = o->q;
-	struct msg	*m = msg_find(q, r->id);
-	struct error	 err;
-
-	if (m == NULL || m->rec != r || q->settling >= SPILLS_MAX)
-		return;
-	if (m->act != NULL)
-		spill_active(q, m->act);
-	else if (o->left > 0 && !inflight_elsewhere(q->inflight, r->id)) {
-		o->left--;
-		if (qmgr_journal_to_file(q, m, QUEUE_NEW, &err) == 0)
-			return;
-		/* The next one would fare no better. */
-		log_error("%s: %s", m->id, err.text);
-		o->left = 0;
-	}
 }
 
 void
 qmgr_journal_tidy(struct qmgr *q)
 {
-	struct old	o = { q, SYNCS_MAX };
-
 	journal_look(q->journal);
-	journal_each_old(q->journal, OLD, spill_old, &o);
+	convert_go(q->convert);
 	journal_retire(q->journal);
 }

@@ -4,6 +4,7 @@ daemon_PROGRAMS += %D%/qmgr
 	%D%/active.c \
 	%D%/admin.c \
 	%D%/backoff.c \
+	%D%/convert.c \
 	%D%/deliver.c \
 	%D%/dest.c \
 	%D%/durable.c \

@@ -201,6 +201,7 @@ start(struct daemon *d, struct error *err)
 	q->bounce = ipc_client_new(q->loop, "private/bounce");
 	q->successor = ipc_client_new(q->loop, "public/qmgr");
 	q->durable = durable_new(q);
+	q->convert = convert_new(q);
 	q->pump_timer = loop_timer_new(q->loop, on_pump, q);
 	q->tidy_timer = loop_timer_new(q->loop, on_tidy, q);
 	loop_timer_set(q->tidy_timer, TIDY);
@@ -256,6 +257,7 @@ hand_over(struct qmgr *q)
 			    a->m->id) == 0;
 		(void)is_busy(q, a);
 	}
+	convert_hand_over(q->convert);
 	journal_flush(q->journal);
 	leader_unlock(q->leader);
 }

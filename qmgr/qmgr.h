@@ -72,6 +72,7 @@ struct msg {
 	bool		 was_locked : 1; /* another process had it */
 	bool		 fresh : 1;	/* committed in our time */
 	bool		 settled : 1;	/* its file could not be removed */
+	bool		 converting : 1; /* a thread writes its file: it waits */
 	char		 id[];
 };
 
@@ -196,6 +197,7 @@ struct qmgr {
 	size_t		 active_limit;
 	size_t		 settling;	/* jobs in the syncer */
 	struct durable	*durable;
+	struct convert	*convert;
 	struct list	 for_scan;	/* requests that wait (admin.c) */
 	struct list	 lists;		/* the same of listings (list.c) */
 	int		 leader;	/* held while we may begin deliveries */
@@ -226,6 +228,8 @@ void	 qmgr_journal_tidy(struct qmgr *q);
 void	 qmgr_journal_noted(struct qmgr *q);
 /* Nothing is left to do for it. */
 void	 qmgr_journal_settle(struct qmgr *q, struct msg *m);
+/* A durable file has it. */
+void	 qmgr_journal_moved(struct qmgr *q, struct msg *m, enum queue_dir to);
 /* Give it a file in this directory now; for administrators' wishes. */
 int	 qmgr_journal_to_file(struct qmgr *q, struct msg *m,
 	    enum queue_dir to, struct error *err) MUST_USE;
@@ -243,6 +247,12 @@ void	 spill_work(struct spill *s);
 void	 spill_done(struct qmgr *q, struct spill *s);
 /* Another reader had it: what became of it?  False: it is not ours now. */
 bool	 qmgr_journal_take(struct qmgr *q, struct msg *m);
+
+/* convert.c: files for what keeps segments from being used again. */
+struct convert	*convert_new(struct qmgr *q);
+void	 convert_go(struct convert *c);	/* if there is something to do */
+/* Lock what is being converted: another queue manager may begin now. */
+void	 convert_hand_over(struct convert *c);
 
 /* scan.c: what is on disk, at start and when told. */
 void	 scan_start(struct qmgr *q);
@@ -329,9 +339,10 @@ void	 list_scanned(struct qmgr *q);
 /* admin.c: requests of postqueue, postsuper and the daemons. */
 extern const struct ipc_handler	admin_handlers[];
 extern const size_t		admin_nhandlers;
-/* Carry out what was wished while it was busy.  True: the message is gone
- * from the active state. */
+/* Carry out what was wished while it was busy.  admin_grant: of an active
+ * message, which is gone from that state if true. */
 bool	 admin_grant(struct qmgr *q, struct msg *m);
+void	 admin_grant_waiting(struct qmgr *q, struct msg *m);
 /* More of the queue is known: go on with who waits for that. */
 void	 admin_scanned(struct qmgr *q);
 

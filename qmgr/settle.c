@@ -181,6 +181,9 @@ records_written(void *arg)
 	struct qmgr		*q = s->q;
 	struct active		*a = s->act;
 
+	if (s->spill != NULL && s->spill->result < 0)
+		log_error("%s: cannot give it a file of its own: %s",
+		    a->m->id, s->spill->err.text);
 	if (s->spill != NULL)
 		spill_done(q, s->spill);
 	if (s->failed)

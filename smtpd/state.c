@@ -216,7 +216,8 @@ confine(struct error *err)
 		{ "tmp", PRIVS_WRITE | PRIVS_RENAME },
 		{ "new", PRIVS_WRITE | PRIVS_RENAME },
 		{ "hold", PRIVS_WRITE | PRIVS_RENAME },
-		{ "journal", PRIVS_WRITE | PRIVS_RENAME },
+		/* How many segments there are bounds how many it makes. */
+		{ "journal", PRIVS_WRITE | PRIVS_RENAME | PRIVS_LIST },
 		{ "/etc", PRIVS_READ }, { "/usr", PRIVS_READ },
 		{ "/lib", PRIVS_READ }, { "/run", PRIVS_READ },
 		{ "/proc/self", PRIVS_READ },

@@ -96,8 +96,11 @@ journal_seg_close(struct journal_seg **sp)
 bool
 journal_seg_is_dead(struct journal_seg *s)
 {
-	if (s->dead_since == 0 && file_lock(s->walk.fd, true, false) == 0)
+	if (s->dead_since == 0 && file_lock(s->walk.fd, true, false) == 0) {
 		s->dead_since = clock_mono();
+		/* To the next reader, while we keep it: all of it counts. */
+		(void)file_lock_from(s->walk.fd, (off_t)s->size);
+	}
 	return s->dead_since != 0;
 }
 
@@ -248,6 +251,20 @@ journal_retire(struct journal *j)
 	}
 }
 
+size_t
+journal_full(const struct journal *j)
+{
+	size_t	n = 0;
+
+	LIST_EACH(l, &j->segs) {
+		const struct journal_seg	*s = LIST_ENTRY(l,
+						    struct journal_seg, link);
+
+		n += s->dead_since != 0 && !list_empty(&s->recs);
+	}
+	return n;
+}
+
 void
 journal_each_old(struct journal *j, usec_t age,
     void (*each)(void *arg, struct journal_rec *r), void *arg)
@@ -345,13 +362,12 @@ journal_has_file(struct queue *q, const char *id, enum queue_dir *dir)
 }
 
 enum journal_fate
-journal_fate(struct journal_rec *r)
+journal_fate(struct journal_rec *r, struct error *err)
 {
 	enum queue_dir	dir;
-	struct error	err;
 
-	if (done_log_read(r->seg, &err) < 0)
-		log_error("%s", err.text);
+	if (done_log_read(r->seg, err) < 0)
+		return FATE_UNSURE;
 	switch (done_log_whole(r->seg, r->at)) {
 	case MARK_SETTLED:
 		return FATE_SETTLED;
@@ -360,9 +376,9 @@ journal_fate(struct journal_rec *r)
 	}
 	if (!journal_has_file(r->seg->j->q, r->id, &dir))
 		return FATE_OPEN;
-	if (journal_marks_to_file(r, dir, &err) < 0)
-		log_error("%s: %s", r->id, err.text);
-	return FATE_FILE;
+	/* Who made it may have died before it was durable. */
+	return journal_marks_to_file(r, dir, true, err) < 0 ? FATE_UNSURE :
+	    FATE_FILE;
 }
 
 /*

@@ -55,7 +55,9 @@ int	 journal_inflight(const struct journal *j);
 /* Before anything else looks at the queue: what is in segments without a
  * writer becomes files in new/, durable when this returns 0; segments that are
  * written now, and messages that another reader holds, are followed.  -1: the
- * system failed us, nothing was given up, it can be done again. */
+ * system failed us, nothing was given up, it can be done again.  Files that
+ * cannot be made, or not be made durable, are no failure: found() gets their
+ * messages then, and the segments stay. */
 int	 journal_start(struct journal *j, struct journal_recovery *out,
 	    struct error *err) MUST_USE;
 
@@ -67,6 +69,9 @@ void	 journal_look(struct journal *j);
 
 /* Only retire; cheap. */
 void	 journal_retire(struct journal *j);
+
+/* Segments that have lost their writer and wait for their messages. */
+size_t	 journal_full(const struct journal *j);
 
 /* Every record of segments older than this whose writer has gone on: the
  * caller spills it.  each() may settle or move the record it gets. */
@@ -95,9 +100,11 @@ size_t	 journal_dirty(struct journal *j, int *fds, size_t max);
 enum journal_fate {
 	FATE_OPEN,		/* still to do, with the marks noted by now */
 	FATE_SETTLED,
-	FATE_FILE		/* a file has it: queue_find() */
+	FATE_FILE,		/* a file has it, durably: queue_find() */
+	FATE_UNSURE		/* cannot tell now: *err, ask again */
 };
-enum journal_fate	 journal_fate(struct journal_rec *r);
+enum journal_fate	 journal_fate(struct journal_rec *r,
+			    struct error *err) MUST_USE;
 
 /* A copy as a file of its own in `to`, with these status bytes, durable on
  * return.  May run in a thread: touches nothing of the journal.  fd_out: open
@@ -112,9 +119,17 @@ struct journal_copy {
 	size_t		 nstatuses;
 	enum queue_dir	 to;
 	bool		 no_sync;	/* the caller syncs */
+
+	/* Of journal_copy_many(). */
+	bool		 keep_fd;	/* wants out_fd */
+	int		 out_fd, result;
+	struct error	 err;
 };
 int	 journal_copy(const struct journal_copy *c, int *fd_out,
 	    struct error *err) MUST_USE;
+/* Many, each with its result (out_fd -1: none): all are written before the first
+ * is synced, which makes the other syncs cheap. */
+void	 journal_copy_many(struct journal_copy *c, size_t n);
 /* What cannot be read, for somebody to look at: into corrupt/. */
 int	 journal_quarantine(struct queue *q, const struct journal_rec *r,
 	    struct error *err) MUST_USE;

@@ -64,6 +64,32 @@ journal_copy(const struct journal_copy *c, int *fd_out, struct error *err)
 	return 0;
 }
 
+/* A failed sync is not repeated: that file is gone. */
+static void
+sync_one(struct journal_copy *c)
+{
+	if (c->result == 0 && fsync(c->out_fd) < 0) {
+		c->result = error_sys(&c->err, "sync queue file %s", c->id);
+		(void)unlinkat(c->q->dirs[c->to], c->id, 0);
+	}
+	if (c->out_fd >= 0 && (c->result < 0 || !c->keep_fd)) {
+		(void)close(c->out_fd);
+		c->out_fd = -1;
+	}
+}
+
+void
+journal_copy_many(struct journal_copy *c, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		c[i].no_sync = true;
+		c[i].out_fd = -1;
+		c[i].result = journal_copy(&c[i], &c[i].out_fd, &c[i].err);
+	}
+	for (size_t i = 0; i < n; i++)
+		sync_one(&c[i]);
+}
+
 void
 journal_copy_of(struct queue *q, const struct queue_msg *m,
     enum queue_dir to, struct arena *a, struct journal_copy *out)
@@ -96,7 +122,7 @@ journal_quarantine(struct queue *q, const struct journal_rec *r,
 
 int
 journal_marks_to_file(struct journal_rec *r, enum queue_dir dir,
-    struct error *err)
+    bool sync, struct error *err)
 {
 	struct arena		*a = arena_new();
 	struct queue_msg	 file, m;
@@ -109,6 +135,8 @@ journal_marks_to_file(struct journal_rec *r, enum queue_dir dir,
 		ok = m.env.rcpts[i].status == RCPT_TODO ||
 		    file.env.rcpts[i].status != RCPT_TODO ||
 		    queue_msg_mark(&file, i, m.env.rcpts[i].status, err) == 0;
+	if (ok && sync && fsync(file.fd) < 0)
+		ok = error_sys(err, "sync queue file %s", r->id) == 0;
 	queue_msg_close(&file);
 	arena_free(&a);
 	return ok ? 0 : -1;

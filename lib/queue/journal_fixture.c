@@ -33,7 +33,8 @@ static struct syncer	*syncer;
 
 atomic_int	syncs, fail_sync, batches, fills;
 atomic_llong	fail_read = -1;
-atomic_bool	no_syncs;
+atomic_bool	no_syncs, hold_syncs, fail_syncfs;
+atomic_int	held_syncs;
 
 /*
  * The disk.
@@ -64,6 +65,10 @@ int
 fdatasync(int fd)
 {
 	(void)atomic_fetch_add(&batches, 1);
+	(void)atomic_fetch_add(&held_syncs, 1);
+	while (atomic_load(&hold_syncs))
+		(void)usleep(1000);
+	(void)atomic_fetch_sub(&held_syncs, 1);
 	return real_sync(SYS_fdatasync, fd);
 }
 
@@ -84,6 +89,10 @@ fsync(int fd)
 int
 syncfs(int fd)
 {
+	if (atomic_load(&fail_syncfs)) {
+		errno = EIO;
+		return -1;
+	}
 	return real_sync(SYS_syncfs, fd);
 }
 

@@ -35,8 +35,12 @@ extern size_t			 nsent, ndone, nstrangers;
 /* Of the disk.  fail_sync: the how manieth sync from now on fails; fail_read:
  * reads that begin at or behind this place do. */
 extern atomic_int	syncs, fail_sync;
+extern atomic_bool	fail_syncfs;	/* each */
 extern atomic_bool	no_syncs;	/* calls without an effect */
 extern atomic_int	batches;	/* fdatasyncs */
+/* Those wait while hold_syncs is set; so many do. */
+extern atomic_bool	hold_syncs;
+extern atomic_int	held_syncs;
 extern atomic_int	fills;		/* MiB of segments prepared */
 extern atomic_llong	fail_read;	/* -1: none */
 

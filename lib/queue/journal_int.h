@@ -104,8 +104,8 @@ int	 journal_seg_rest(struct journal_seg *s, bool dead,
 int	 journal_seg_reclaim(struct queue *q, const char *name,
 	    struct error *err) MUST_USE;
 
-/* journal_copy.c: the marks that its file lacks. */
+/* journal_copy.c: the marks that its file lacks; sync: and make it durable. */
 int	 journal_marks_to_file(struct journal_rec *r, enum queue_dir dir,
-	    struct error *err) MUST_USE;
+	    bool sync, struct error *err) MUST_USE;
 
 #endif

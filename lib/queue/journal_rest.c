@@ -2,9 +2,8 @@
 /* What nobody told us of: behind a reader's start, or behind a writer that
  * died.
  *
- * Behind a living writer everything up to the first frame that is not whole
- * counts; the rest may be on its way.  Behind a dead one all that is whole
- * counts.  What is damaged and has something whole behind it was acknowledged,
+ * Of a living writer's only that counts which it has synced; the rest is on its
+ * way, or may be refused yet.  Behind a dead one all that is whole counts.  What is damaged and has something whole behind it was acknowledged,
  * as far as we can tell, and is saved in corrupt/; at the end it was not. */
 #include <errno.h>
 #include <fcntl.h>
@@ -171,7 +170,9 @@ journal_seg_rest(struct journal_seg *s, bool dead, struct journal_rest *how,
 
 	list_init(&w.bad);
 	s->walk.ncache = 0;
-	s->walk.end = s->size;
+	s->walk.end = dead ? s->size : seg_certain_end(s->walk.fd);
+	if (s->walk.end > s->size)
+		s->walk.end = s->size;
 	s->walk.search = dead;
 	r = s->read_to_end ? 0 : each_frame(&w);
 	s->walk.search = false;

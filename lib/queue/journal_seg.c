@@ -11,6 +11,7 @@
 
 #include "base/crc32c.h"
 #include "base/mem.h"
+#include "queue/journal_int.h"
 #include "queue/queue_format.h"
 #include "queue/queue_int.h"
 #include "sys/file.h"
@@ -124,12 +125,37 @@ put_head(struct seg *s, struct error *err)
 	return 0;
 }
 
+static bool
+count_used(void *arg, const char *name)
+{
+	size_t	*n = arg;
+
+	*n += journal_seg_name(name);
+	return true;
+}
+
+/* What nobody works off must not fill the disk with segments.  Who cannot look
+ * begins one. */
+static int
+may_begin(struct queue *q, struct error *err)
+{
+	size_t	n = 0;
+
+	if (queue_each_name(q->journal, count_used, &n, err) < 0)
+		n = 0;
+	return n < SEG_USED_MAX ? 0 :
+	    error_set(err, "there are %zu journal segments", n);
+}
+
 struct seg *
 seg_begin(struct queue *q, uint64_t size, struct error *err)
 {
-	struct seg	*s = mem_new(1, sizeof(*s));
+	struct seg	*s;
 	bool		 taken = false;
 
+	if (may_begin(q, err) < 0)
+		return NULL;
+	s = mem_new(1, sizeof(*s));
 	s->fd = -1;
 	s->size = size;
 	s->end = SEG_BLOCK;
@@ -180,6 +206,27 @@ seg_retire(struct queue *q, int fd, const char *name, struct error *err)
 	if (unlinkat(q->journal, name, 0) < 0 && errno != ENOENT)
 		return error_sys(err, "remove journal segment %s", name);
 	return 0;
+}
+
+/*
+ * What is certain.  A frame that is written and not yet synced looks whole to
+ * a reader, and may still be refused.  Where the writer's lock begins tells
+ * them apart: no write, and no message that could get lost.
+ */
+
+void
+seg_is_certain(const struct seg *s, uint64_t end)
+{
+	/* If it fails, readers know less than they might. */
+	(void)file_lock_from(s->fd, (off_t)end);
+}
+
+uint64_t
+seg_certain_end(int fd)
+{
+	off_t	at;
+
+	return file_locked_from(fd, &at) == 1 ? (uint64_t)at : 0;
 }
 
 /*

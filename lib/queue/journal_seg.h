@@ -5,8 +5,8 @@
  * A segment is written over with zeros and synced before it is used, so that
  * later syncs move no metadata.  Each use has a random generation that is in
  * every frame: what an earlier use left is not seen, and nothing inside a
- * message can pass for a frame.  Who writes a segment holds a lock on it; one
- * without a lock has lost its writer. */
+ * message can pass for a frame.  Who writes a segment holds a lock on it, from
+ * the end of what it has synced on; one without a lock has lost its writer. */
 #ifndef QUEUE_JOURNAL_SEG_H
 #define QUEUE_JOURNAL_SEG_H
 
@@ -22,6 +22,8 @@
 #define SEG_BLOCK	((uint64_t)4096)	/* head; begin of each batch */
 #define SEG_FRAME	((size_t)64)		/* head of a frame; alignment */
 #define SEG_FREE_SLOTS	8
+#define SEG_USED_MAX	64		/* then messages become files at once,
+					 * until qmgr has caught up */
 
 struct seg {
 	int		 fd;		/* locked while it is ours */
@@ -40,6 +42,13 @@ struct seg_frame {
 struct seg	*seg_begin(struct queue *q, uint64_t size, struct error *err);
 /* Gives up the lock: qmgr takes care of it from here. */
 void	 seg_end(struct seg **s);
+
+/* The writer: all before `end` is on stable storage.  To be said after each
+ * sync and before anybody is told, by whatever thread. */
+void	 seg_is_certain(const struct seg *s, uint64_t end);
+/* A reader: up to where has the writer said so?  0: nowhere, or there is none
+ * (any more). */
+uint64_t seg_certain_end(int fd);
 
 /* Bytes that an image of this length takes up with its head. */
 uint64_t seg_frame_room(uint64_t length);

@@ -80,7 +80,7 @@ one_message(void *arg, struct journal_rec *r, struct error *err)
 
 	if (journal_has_file(st->j->q, r->id, &dir)) {
 		note_copy(st, r, dir, false);
-		return journal_marks_to_file(r, dir, err);
+		return journal_marks_to_file(r, dir, false, err);
 	}
 	if (r->seg->dead_since == 0 ||
 	    inflight_elsewhere(st->j->inflight, r->id))
@@ -156,14 +156,11 @@ one_name(void *arg, const char *name)
 	return st->result == 0;
 }
 
-/* Either all of them are durable, or those that we made are gone. */
 static int
-sync_copies(struct start *st)
+sync_queue(struct start *st)
 {
 	int	fd, r = 0;
 
-	if (list_empty(&st->copies))
-		return 0;
 	fd = openat(st->j->q->dirs[QUEUE_NEW], ".", O_RDONLY | O_DIRECTORY |
 	    O_CLOEXEC);
 	if (fd < 0 || syncfs(fd) < 0)
@@ -185,12 +182,32 @@ give_up_records(struct start *st)
 static void
 remove_copies(struct start *st)
 {
+	st->got.replayed = 0;
 	LIST_EACH(l, &st->copies) {
 		struct copied	*c = LIST_ENTRY(l, struct copied, link);
 
 		if (c->made)
 			(void)unlinkat(st->j->q->dirs[c->dir], c->id, 0);
 	}
+}
+
+/* Either all of them are durable, or those that we made are gone.  With a reader
+ * that is no end: it delivers from the segments, and they stay. */
+static int
+sync_copies(struct start *st)
+{
+	struct list	*l;
+
+	if (list_empty(&st->copies) || sync_queue(st) == 0)
+		return 0;
+	remove_copies(st);
+	if (st->j->found == NULL)
+		return -1;
+	log_error("%s; mail is delivered from the journal",
+	    st->err->text);
+	while ((l = list_take(&st->copies)) != NULL)
+		(void)leave(st, LIST_ENTRY(l, struct copied, link)->rec);
+	return 0;
 }
 
 static int
@@ -229,10 +246,12 @@ run(struct start *st)
 	struct journal	*j = st->j;
 
 	if (queue_each_name(j->q->journal, one_name, st, st->err) < 0 ||
-	    st->result < 0 || sync_copies(st) < 0) {
+	    st->result < 0) {
 		remove_copies(st);
 		return -1;
 	}
+	if (sync_copies(st) < 0)
+		return -1;
 	give_up_records(st);
 	journal_flush(j);
 	if (retire_all(st) < 0)

@@ -407,7 +407,7 @@ START_TEST(with_agents)
 	/* Kept as long as it is not settled. */
 	journal_look(j);
 	ck_assert(rec_is_good(&sent[1]));
-	ck_assert_int_eq(journal_fate(sent[1].rec), FATE_OPEN);
+	ck_assert_int_eq(journal_fate(sent[1].rec, &err), FATE_OPEN);
 	journal_settle(&sent[1].rec);
 	journal_flush(j);
 	journal_look(j);
@@ -454,6 +454,34 @@ START_TEST(full_disk)
 	ck_assert_uint_eq(got.replayed, 0);
 	ck_assert_uint_eq(in_corrupt(), 1);
 	ck_assert(list_empty(&j->segs));
+}
+END_TEST
+
+/* Files that may not be durable: the reader gets the messages all the same. */
+START_TEST(failed_syncfs)
+{
+	struct queue_msg	m;
+	char			names[1][QUEUE_ID_MAX];
+
+	commit(5, 3000);
+	close_writer();
+	open_reader();
+	atomic_store(&fail_syncfs, true);
+	ck_assert_int_eq(journal_start(j, &got, &err), 0);
+	atomic_store(&fail_syncfs, false);
+	ck_assert_uint_eq(got.replayed, 0);
+	ck_assert_uint_eq(in_dir(QUEUE_NEW) + in_dir(QUEUE_TMP), 0);
+	ck_assert_uint_eq(segments(names, 1), 1);
+	for (size_t i = 0; i < 5; i++) {
+		ck_assert_int_eq(sent[i].seen, 1);
+		ck_assert(rec_is_good(&sent[i]));
+	}
+	ck_assert_int_eq(journal_msg_open(sent[0].rec, a, &m, &err), QUEUE_OK);
+	journal_settle(&sent[0].rec);
+	close_reader();
+	start_reader();
+	ck_assert_uint_eq(got.replayed, 4);
+	ck_assert_uint_eq(segments(names, 1), 0);
 }
 END_TEST
 
@@ -655,6 +683,7 @@ main(void)
 	tcase_add_test(t, lost_segment);
 	tcase_add_test(t, with_agents);
 	tcase_add_test(t, full_disk);
+	tcase_add_test(t, failed_syncfs);
 	tcase_add_test(t, failed_sync);
 	tcase_add_test(t, unreadable);
 	tcase_add_test(t, killed_at_every_step);

@@ -358,6 +358,61 @@ START_TEST(failed_sync)
 }
 END_TEST
 
+/* What is written and not synced yet may still be refused: neither who looks
+ * nor who starts takes it. */
+static void
+not_certain(bool fails)
+{
+	size_t	n = nsent;
+
+	atomic_store(&hold_syncs, true);
+	commit_begin(3000);
+	for (int i = 0; i < 5000 && atomic_load(&held_syncs) == 0; i++)
+		loop_once(loop, MSECS(1));
+	ck_assert_int_eq(atomic_load(&held_syncs), 1);
+	journal_look(j);
+	ck_assert_int_eq(sent[n].seen, 0);
+	close_reader();
+	start_reader();
+	journal_look(j);
+	ck_assert_int_eq(sent[n - 1].seen, 1);
+	ck_assert_int_eq(sent[n].seen, 0);
+	if (fails)
+		atomic_store(&fail_sync, 1);
+	atomic_store(&hold_syncs, false);
+	wait_all();
+	ck_assert_int_eq(sent[n].result, fails ? -1 : 0);
+	journal_look(j);
+	ck_assert_int_eq(sent[n].seen, !fails);
+}
+
+START_TEST(looks_before_the_sync)
+{
+	start_reader();
+	commit(1, 3000);
+	not_certain(false);
+	not_certain(true);
+}
+END_TEST
+
+/* Nobody works off what comes: then it becomes files. */
+START_TEST(segments_are_bounded)
+{
+	char	name[QUEUE_ID_MAX];
+
+	open_reader();
+	for (size_t i = 0; i < SEG_USED_MAX; i++) {
+		queue_id_make(name);
+		(void)close(openat(q->journal, name, O_WRONLY | O_CREAT,
+		    0600));
+	}
+	commit(20, 3000);
+	ck_assert_uint_eq(in_dir(QUEUE_NEW), 20);
+	for (size_t i = 0; i < nsent; i++)
+		ck_assert_int_eq(sent[i].result, 0);
+}
+END_TEST
+
 /* The write is cut short in the middle of a batch. */
 START_TEST(failed_write)
 {
@@ -1014,7 +1069,7 @@ START_TEST(fates)
 	for (int i = 0; i < 4; i++) {
 		ck_assert_int_eq(sent[i].seen, 1);
 		ck_assert(sent[i].rec->old);
-		ck_assert_int_eq(journal_fate(sent[i].rec), FATE_OPEN);
+		ck_assert_int_eq(journal_fate(sent[i].rec, &err), FATE_OPEN);
 	}
 	journal_settle(&r[0]);
 	ck_assert_int_eq(journal_msg_open(r[1], a, &m, &err), QUEUE_OK);
@@ -1027,10 +1082,10 @@ START_TEST(fates)
 	ck_assert_int_eq(journal_copy(&c, NULL, &err), 0);
 	ck_assert_int_eq(journal_mark(r[3], 1, RCPT_DONE, &err), 0);
 	journal_flush(old);
-	ck_assert_int_eq(journal_fate(sent[0].rec), FATE_SETTLED);
-	ck_assert_int_eq(journal_fate(sent[1].rec), FATE_FILE);
-	ck_assert_int_eq(journal_fate(sent[2].rec), FATE_FILE);
-	ck_assert_int_eq(journal_fate(sent[3].rec), FATE_OPEN);
+	ck_assert_int_eq(journal_fate(sent[0].rec, &err), FATE_SETTLED);
+	ck_assert_int_eq(journal_fate(sent[1].rec, &err), FATE_FILE);
+	ck_assert_int_eq(journal_fate(sent[2].rec, &err), FATE_FILE);
+	ck_assert_int_eq(journal_fate(sent[3].rec, &err), FATE_OPEN);
 	ck_assert_int_eq(journal_msg_open(sent[3].rec, a, &m, &err),
 	    QUEUE_OK);
 	ck_assert_int_eq(m.env.rcpts[1].status, RCPT_DONE);
@@ -1248,6 +1303,8 @@ add_writing(Suite *s)
 	tcase_add_test(t, free_slots_are_few);
 	tcase_add_test(t, writers_race);
 	tcase_add_test(t, failed_sync);
+	tcase_add_test(t, looks_before_the_sync);
+	tcase_add_test(t, segments_are_bounded);
 	tcase_add_test(t, failed_write);
 	tcase_add_test(t, no_new_segment);
 	tcase_add_test(t, failed_begin);

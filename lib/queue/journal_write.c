@@ -119,6 +119,8 @@ sync_group(struct journal_writer *j, struct group *g)
 	/* The next batch begins a block: what has been synced is not written
 	 * again. */
 	s->end = (s->end + SEG_BLOCK - 1) / SEG_BLOCK * SEG_BLOCK;
+	if (!failed)
+		seg_is_certain(s, s->end);
 	for (size_t i = 0; i < g->n; i++) {
 		struct commit	*c = g->c[i];
 

@@ -235,6 +235,27 @@ file_unlock(int fd)
 	    lock_op(fd, F_UNLCK, false);
 }
 
+int
+file_lock_from(int fd, off_t at)
+{
+	struct flock	lk = {
+		.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_len = at
+	};
+
+	return at > 0 ? fcntl(fd, F_OFD_SETLK, &lk) : 0;
+}
+
+int
+file_locked_from(int fd, off_t *at_out)
+{
+	struct flock	lk = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	if (fcntl(fd, F_OFD_GETLK, &lk) < 0)
+		return -1;
+	*at_out = lk.l_start;
+	return lk.l_type != F_UNLCK;
+}
+
 static int
 mkdir_one(const char *path, mode_t mode, struct error *err)
 {

@@ -36,6 +36,12 @@ int	 file_sync_path(const char *dir, struct error *err) MUST_USE;
  * 0, or -1 with errno EAGAIN when wait is false and it is taken. */
 int	 file_lock(int fd, bool exclusive, bool wait) MUST_USE;
 int	 file_unlock(int fd);
+/* Of a whole-file lock of ours, give up what is before `at`: where it begins is
+ * a number that others can see, and that ends with us. */
+int	 file_lock_from(int fd, off_t at);
+/* Where does somebody else's lock begin?  1: *at_out; 0: there is none; -1:
+ * cannot tell. */
+int	 file_locked_from(int fd, off_t *at_out) MUST_USE;
 
 /* mkdir -p; modes of existing directories stay. */
 int	 file_mkdirs(const char *path, mode_t mode, struct error *err) MUST_USE;

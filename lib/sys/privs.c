@@ -155,6 +155,8 @@ rights(unsigned int allow)
 
 	if ((allow & PRIVS_READ) != 0)
 		r |= LL_READ_FILE | LL_READ_DIR;
+	if ((allow & PRIVS_LIST) != 0)
+		r |= LL_READ_DIR;
 	if ((allow & PRIVS_WRITE) != 0)
 		r |= LL_WRITE_FILE | LL_TRUNCATE | LL_MAKE_REG | LL_MAKE_DIR |
 		    LL_MAKE_SYM | LL_MAKE_SOCK;

@@ -42,7 +42,8 @@ enum privs_allow {
 	PRIVS_READ   = 1,	/* open for reading, list */
 	PRIVS_WRITE  = 2,	/* open for writing, create, truncate */
 	PRIVS_RENAME = 4,	/* rename, unlink, link (with REFER) */
-	PRIVS_SOCKET = 8	/* nothing of the file system but connect() */
+	PRIVS_SOCKET = 8,	/* nothing of the file system but connect() */
+	PRIVS_LIST   = 16	/* list, but read no file */
 };
 struct privs_path {
 	const char	*path;

@@ -453,7 +453,7 @@ landlocked(void)
 {
 	const struct privs_path	paths[] = {
 		{ "tmp", PRIVS_WRITE | PRIVS_RENAME },
-		{ "new", PRIVS_WRITE | PRIVS_RENAME },
+		{ "new", PRIVS_WRITE | PRIVS_RENAME | PRIVS_LIST },
 		{ "etc", PRIVS_READ },
 	};
 	struct error	err;
@@ -467,6 +467,8 @@ landlocked(void)
 	close(fd);
 	if (rename("tmp/a", "new/a") != 0)
 		return 3;
+	if (!can_read("new") || can_read("tmp"))
+		return 8;
 	if (can_read("new/a") || can_read("/etc/passwd"))
 		return 4;
 	if (!can_read("etc/f"))
