@@ -338,6 +338,8 @@ activate(struct qmgr *q, struct msg *m)
 		return;
 	a = active_new(q, m);
 	got = msg_open(q, m, true, a->mem, &a->file, &err);
+	if (got == QUEUE_OK)
+		owed_apply(q, &a->file);
 	if (got == QUEUE_OK && was_put_off(q, a)) {
 		active_drop(&a);
 		return;

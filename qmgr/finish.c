@@ -55,17 +55,10 @@ put_off(struct qmgr *q, struct active *a)
 static void
 keep_settled(struct qmgr *q, struct active *a)
 {
-	struct error	err;
-
 	a->m->settled = true;
-	for (size_t i = 0; i < a->file.env.nrcpts; i++) {
-		if (a->rcpts[i].q->status == RCPT_TODO &&
-		    queue_msg_mark(&a->file, i, RCPT_DONE, &err) < 0) {
-			log_error("%s: cannot mark a recipient done: %s",
-			    a->m->id, err.text);
-			break;
-		}
-	}
+	for (size_t i = 0; i < a->file.env.nrcpts; i++)
+		if (a->rcpts[i].q->status == RCPT_TODO)
+			owed_mark(q, a, i, RCPT_DONE);
 	durable_marks(q->durable, a);
 	put_off(q, a);
 }

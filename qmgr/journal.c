@@ -184,7 +184,6 @@ static void
 catch_up(struct qmgr *q, const struct spill *s)
 {
 	struct active	*a = s->a;
-	struct error	 err;
 	bool		 marked = false;
 
 	for (size_t i = 0; i < s->copy.nstatuses; i++) {
@@ -193,9 +192,7 @@ catch_up(struct qmgr *q, const struct spill *s)
 		if (status == s->copy.statuses[i])
 			continue;
 		marked = true;
-		if (queue_msg_mark(&a->file, i, status, &err) < 0)
-			log_error("%s: cannot mark a recipient done: %s",
-			    a->m->id, err.text);
+		owed_mark(q, a, i, status);
 	}
 	if (marked)
 		durable_marks(q->durable, a);

@@ -15,6 +15,7 @@ daemon_PROGRAMS += %D%/qmgr
 	%D%/main.c \
 	%D%/msg.c \
 	%D%/nexthop.c \
+	%D%/owed.c \
 	%D%/qmgr.h \
 	%D%/scan.c \
 	%D%/settle.c

@@ -110,6 +110,7 @@ on_tidy(void *arg)
 	struct qmgr	*q = arg;
 
 	dest_tidy(q);
+	owed_tidy(q);
 	if (q->leading && !q->draining)
 		qmgr_journal_tidy(q);
 	/* new/ is all but empty; what a daemon committed and died before it
@@ -196,6 +197,7 @@ start(struct daemon *d, struct error *err)
 	list_init(&q->waiting);
 	list_init(&q->for_scan);
 	list_init(&q->lists);
+	q->owed = hash_new();
 	q->active_limit = active_limit(q);
 	q->resolver = ipc_client_new(q->loop, "private/resolver");
 	q->bounce = ipc_client_new(q->loop, "private/bounce");
@@ -231,6 +233,7 @@ maybe_exit(struct qmgr *q)
 		busy += is_busy(q, LIST_ENTRY(l, struct msg, link)->act);
 	if (busy > 0)
 		return;
+	owed_tidy(q);
 	durable_flush(q->durable);
 	if (syncer_pending(daemon_syncer(q->d)) == 0)
 		daemon_exit(q->d);

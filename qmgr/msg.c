@@ -111,6 +111,7 @@ msg_free(struct qmgr *q, struct msg *m)
 	list_remove(&m->link);
 	q->count[m->state]--;
 	table_del(&q->msgs, m);
+	owed_forget(q, m->id);
 	mem_free(&m);
 }
 

@@ -199,6 +199,7 @@ struct qmgr {
 	struct durable	*durable;
 	struct convert	*convert;
 	struct list	 for_scan;	/* requests that wait (admin.c) */
+	struct hash	*owed;		/* owed.c; empty if all is well */
 	struct list	 lists;		/* the same of listings (list.c) */
 	int		 leader;	/* held while we may begin deliveries */
 	bool		 leading;
@@ -335,6 +336,15 @@ void	 list_request(struct qmgr *q, struct ipc_request req,
 	    const struct queue_list_req *ask);
 /* More of the queue is known: go on with who has read all that was. */
 void	 list_scanned(struct qmgr *q);
+
+/* owed.c: marks that cannot be written now.  A mark of a recipient: in
+ * a->file.env in any case, and in its file now or when that is possible. */
+void	 owed_mark(struct qmgr *q, struct active *a, size_t index,
+	    char status);
+/* A message that was opened: what its file does not know. */
+void	 owed_apply(struct qmgr *q, struct queue_msg *f);
+void	 owed_forget(struct qmgr *q, const char *id);
+void	 owed_tidy(struct qmgr *q);	/* is there room again? */
 
 /* admin.c: requests of postqueue, postsuper and the daemons. */
 extern const struct ipc_handler	admin_handlers[];

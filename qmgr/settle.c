@@ -85,18 +85,11 @@ make_records(struct job_settle *s)
 }
 
 static void
-mark(struct active *a, const struct outcome *o)
+mark(struct qmgr *q, struct active *a, const struct outcome *o)
 {
-	char		status = o->status == DELIVER_BOUNCED ? RCPT_BOUNCED :
-	    RCPT_DONE;
-	struct error	err;
-
 	o->rcpt->state = RS_DONE;
-	o->rcpt->q->status = status;
-	if (queue_msg_mark(&a->file, o->rcpt->index, status, &err) < 0)
-		/* Done all the same; a crash now would deliver it twice. */
-		log_error("%s: cannot mark a recipient done: %s", a->m->id,
-		    err.text);
+	owed_mark(q, a, o->rcpt->index, o->status == DELIVER_BOUNCED ?
+	    RCPT_BOUNCED : RCPT_DONE);
 }
 
 static void
@@ -151,7 +144,7 @@ apply(struct qmgr *q, struct active *a, const struct outcome *o, size_t n,
 		    (unsafe && o[i].status == DELIVER_BOUNCED))
 			put_off(a, &o[i]);
 		else
-			mark(a, &o[i]);
+			mark(q, a, &o[i]);
 		marked |= o[i].rcpt->state == RS_DONE;
 		count(q, o[i].status);
 	}

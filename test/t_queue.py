@@ -4,11 +4,17 @@ import json
 import os
 import signal
 import smtplib
+import sys
 import time
 
-from scenario import check, equal, message, send, wait_for, wait_inbox
+from scenario import (Skip, check, equal, message, send, wait_for,
+                      wait_inbox)
 from t_journal import files, held_up, segments
 from t_kill import processes
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "crash"))
+from preload import preload  # noqa: E402
 
 LATE = {
     "transport_maps": "inline:{ { later.test = relay:[127.0.0.1]:1 } }",
@@ -130,3 +136,35 @@ def test_administrators_and_a_backlog(s):
         ["active"] + 5 * ["hold"], 60)
     slow.release.set()
     wait_for("what was active", lambda: len(i.queue_list()) == 5, 60)
+
+
+def test_marks_that_cannot_be_written(s):
+    """A full btrfs: who has the message does not get it again, however often
+    the other recipient is tried; the mark follows when there is room."""
+    i = s.posthouse("a", start=False, main={
+        "import_environment": "TZ LD_PRELOAD", "queue_sync": "file",
+        "mynetworks": "127.0.0.0/8", "minimal_backoff_time": "1s",
+        "maximal_backoff_time": "1s", "transport_retry_time": "1s",
+        "transport_maps": "inline:{ { later.test = smtp:[127.0.0.1]:1 } }"})
+    s.i = i
+    why = preload(s, "nomark")
+    if why:
+        raise Skip(why)
+    i.start()
+    alice = i.accounts[0]["user"]
+    nomark = os.path.join(i.queue, "nomark")
+    with open(nomark, "w"):
+        pass
+    send(i, "a@elsewhere.test", [alice, "x@later.test"])
+    wait_for("attempts", lambda: i.log_text().count("status=deferred") >= 5,
+             60)
+    equal(i.log_text().count("status=sent"), 1, "deliveries")
+    check("cannot mark a recipient" in i.log_text(), "nothing failed")
+    os.unlink(nomark)
+    wait_for("the marks", lambda: "are marked so" in i.log_text(), 60)
+    i.stop()
+    n = i.log_text().count("status=deferred")
+    i.start()
+    wait_for("an attempt", lambda: i.log_text().count("status=deferred") > n,
+             60)
+    equal(i.log_text().count("status=sent"), 1, "deliveries")
