@@ -16,7 +16,7 @@
 #include "sys/loop.h"
 #include "sys/syncer.h"
 
-/* Encoded size of one page stays well below a frame. */
+/* Encoded size of one page stays well below a frame; reasons count apart. */
 #define PAGE_BYTES	((size_t)1 << 20)
 #define PAGE_MOST	1000
 
@@ -222,16 +222,17 @@ static void
 work(void *arg)
 {
 	struct page	*p = arg;
+	size_t		 files;
 
-	for (; p->shown < p->n && (p->shown == 0 || p->bytes <= PAGE_BYTES);
-	    p->shown++) {
-		struct entry	*e = &p->entries[p->shown];
-
-		if (e->in_file)
-			read_file(p, e);
-		if (e->found)
-			add_reasons(p, e);
-	}
+	/* Not in turns: each of both directories lies in one place. */
+	for (files = 0; files < p->n && (files == 0 ||
+	    p->bytes <= PAGE_BYTES); files++)
+		if (p->entries[files].in_file)
+			read_file(p, &p->entries[files]);
+	p->bytes = 0;
+	for (; p->shown < files && p->bytes <= PAGE_BYTES; p->shown++)
+		if (p->entries[p->shown].found)
+			add_reasons(p, &p->entries[p->shown]);
 }
 
 static void
