@@ -9,11 +9,8 @@
  * the first one with a larger serial. */
 #include "qmgr/qmgr.h"
 
-#include <stdio.h>
 #include <string.h>
 
-#include "base/mem.h"
-#include "sys/loop.h"
 #include "sys/syncer.h"
 
 /* Encoded size of one page stays well below a frame; reasons count apart. */

@@ -3,8 +3,9 @@
  * died.
  *
  * Of a living writer's only that counts which it has synced; the rest is on its
- * way, or may be refused yet.  Behind a dead one all that is whole counts.  What is damaged and has something whole behind it was acknowledged,
- * as far as we can tell, and is saved in corrupt/; at the end it was not. */
+ * way, or may be refused yet.  Behind a dead one all that is whole counts.
+ * What is damaged and has something whole behind it was acknowledged, as far as
+ * we can tell, and is saved in corrupt/; at the end it was not. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
