@@ -97,7 +97,8 @@ apply_append(struct box *b, const struct log_rec *h, struct slice body,
 	    !box_name_ok(name) || h->uid == 0)
 		return;
 	r = (struct rec){
-		.uid = h->uid, .flags = a.flags & STORE_FLAGS_ALL,
+		.uid = h->uid, .flags = (a.flags & STORE_FLAGS_ALL) |
+		    ((a.partial & LOG_UNREAD) != 0 ? REC_UNREAD : 0),
 		.keywords = a.keywords,
 		.modseq = a.modseq != 0 ? a.modseq : modseq,
 		.internaldate = a.internaldate, .disk_size = a.disk_size,
@@ -116,11 +117,29 @@ apply_flags(struct box *b, uint32_t uid, struct slice body, uint64_t modseq)
 	if (r == NULL || body.len < sizeof(f))
 		return;
 	memcpy(&f, body.p, sizeof(f));
-	r->flags = f.flags & STORE_FLAGS_ALL;
+	r->flags = (r->flags & REC_UNREAD) | (f.flags & STORE_FLAGS_ALL);
 	r->keywords = f.keywords;
 	r->modseq = modseq;
 	if (b->track)
 		idxs_put(&b->changed, i);
+}
+
+static void
+apply_details(struct box *b, uint32_t uid, struct slice body, uint64_t at)
+{
+	struct log_append	 a;
+	struct slice		 name, headers, structure;
+	size_t			 i;
+	struct rec		*r = live(b, uid, &i);
+
+	if (r == NULL ||
+	    !log_append_split(body, &a, &name, &headers, &structure) ||
+	    !box_name_ok(name))
+		return;
+	r->append_at = at;
+	r->disk_size = a.disk_size;
+	r->wire_size = a.wire_size;
+	r->flags &= ~REC_UNREAD;
 }
 
 static void
@@ -163,6 +182,9 @@ apply_rec(struct box *b, const struct log_rec *h, struct slice body,
 		break;
 	case LOG_KEYWORD:
 		apply_keyword(b, h->uid, slice_first(body, h->bytes));
+		break;
+	case LOG_DETAILS:
+		apply_details(b, h->uid, body, at);
 		break;
 	case LOG_RECENT:
 	case LOG_NOTE:
@@ -244,7 +266,7 @@ compare(struct box *b, const struct rec *old, const struct rec *new, size_t i)
 
 	if (was && !is)
 		idxs_put(&b->dead, i);
-	else if (was && (old->flags != new->flags ||
+	else if (was && (((old->flags ^ new->flags) & STORE_FLAGS_ALL) != 0 ||
 	    old->keywords != new->keywords))
 		idxs_put(&b->changed, i);
 }
@@ -591,6 +613,13 @@ box_commit(struct box *b, struct error *err)
 	return 0;
 }
 
+int
+box_commit_quiet(struct box *b, struct error *err)
+{
+	b->totals.modseq = b->before.modseq;
+	return box_commit(b, err);
+}
+
 uint32_t
 box_uids(struct box *b, uint32_t n, struct error *err)
 {
@@ -619,6 +648,12 @@ count_flags(struct log_totals *t, uint32_t flags, int sign)
 		t->deleted += (uint32_t)sign;
 }
 
+static uint32_t
+partial_bits(const struct box_msg *m)
+{
+	return (m->partial ? LOG_PARTIAL : 0) | (m->unread ? LOG_UNREAD : 0);
+}
+
 void
 box_put_append(struct box *b, uint32_t uid, const struct box_msg *m)
 {
@@ -629,13 +664,14 @@ box_put_append(struct box *b, uint32_t uid, const struct box_msg *m)
 		.flags = m->flags, .name_len = (uint32_t)m->name.len,
 		.headers_len = (uint32_t)m->headers.len,
 		.structure_len = (uint32_t)m->structure.len,
-		.partial = m->partial ? 1 : 0,
+		.partial = partial_bits(m),
 	};
 	struct slice		parts[] = { m->name, m->headers, m->structure };
 	uint64_t		at = put(b, LOG_APPEND, uid, &a, sizeof(a),
 				    parts, COUNT(parts));
 	struct rec		r = {
-		.uid = uid, .flags = m->flags, .keywords = m->keywords,
+		.uid = uid, .keywords = m->keywords,
+		.flags = m->flags | (m->unread ? REC_UNREAD : 0),
 		.modseq = m->modseq != 0 ? m->modseq : b->totals.modseq,
 		.internaldate = m->internaldate, .disk_size = m->disk_size,
 		.wire_size = m->wire_size, .append_at = at,
@@ -659,9 +695,32 @@ box_put_flags(struct box *b, size_t i, uint32_t flags, uint64_t keywords)
 	(void)put(b, LOG_FLAGS, r->uid, &f, sizeof(f), NULL, 0);
 	count_flags(&b->totals, r->flags, -1);
 	count_flags(&b->totals, flags, 1);
-	r->flags = flags;
+	r->flags = (r->flags & REC_UNREAD) | flags;
 	r->keywords = keywords;
 	r->modseq = b->totals.modseq;
+}
+
+void
+box_put_details(struct box *b, size_t i, const struct box_msg *m)
+{
+	struct rec		*r = box_rec(b, i);
+	struct log_append	 a;
+	struct slice		 name, headers, structure;
+
+	/* Damaged: whoever needs the name sees to it. */
+	if (!box_append_rec(b, i, &a, &name, &headers, &structure))
+		return;
+	a.disk_size = m->disk_size;
+	a.wire_size = m->wire_size;
+	a.headers_len = (uint32_t)m->headers.len;
+	a.structure_len = (uint32_t)m->structure.len;
+	a.partial = m->partial ? LOG_PARTIAL : 0;
+	r->append_at = put(b, LOG_DETAILS, r->uid, &a, sizeof(a),
+	    (struct slice[]){ name, m->headers, m->structure }, 3);
+	b->totals.size += m->wire_size - r->wire_size;
+	r->disk_size = m->disk_size;
+	r->wire_size = m->wire_size;
+	r->flags &= ~REC_UNREAD;
 }
 
 void
@@ -743,8 +802,10 @@ box_append_rec(struct box *b, size_t i, struct log_append *a,
 	const struct rec	*r = box_rec(b, i);
 	struct slice		 body;
 
-	return log_record(&b->log, r->append_at, r->uid, LOG_APPEND, &body) &&
-	    log_append_split(body, a, name, headers, structure);
+	if (!log_record(&b->log, r->append_at, r->uid, LOG_APPEND, &body) &&
+	    !log_record(&b->log, r->append_at, r->uid, LOG_DETAILS, &body))
+		return false;
+	return log_append_split(body, a, name, headers, structure);
 }
 
 bool

@@ -20,15 +20,16 @@
 /* A message; the snapshot file is an array of these. */
 struct rec {
 	uint32_t	 uid;
-	uint32_t	 flags;		/* STORE_... and REC_DEAD */
+	uint32_t	 flags;		/* STORE_... and REC_... */
 	uint64_t	 keywords;
 	uint64_t	 modseq;
 	int64_t		 internaldate;
 	uint64_t	 disk_size, wire_size;
-	uint64_t	 append_at;	/* LOG_APPEND record */
+	uint64_t	 append_at;	/* LOG_APPEND or LOG_DETAILS record */
 	uint64_t	 name_at;	/* LOG_NAME record; 0: in the former */
 };
 #define REC_DEAD	(1u << 31)
+#define REC_UNREAD	(1u << 30)	/* LOG_UNREAD */
 
 /* Growing list of record indexes. */
 struct idxs {
@@ -95,6 +96,9 @@ int	 box_begin(struct box *b, struct error *err) MUST_USE;
 int	 box_commit(struct box *b, struct error *err) MUST_USE;
 void	 box_abort(struct box *b);
 
+/* box_commit() of details only: the modification sequence stays. */
+int	 box_commit_quiet(struct box *b, struct error *err) MUST_USE;
+
 /* The first of n UIDs for this transaction; 0: *err. */
 uint32_t box_uids(struct box *b, uint32_t n, struct error *err) MUST_USE;
 
@@ -107,10 +111,16 @@ struct box_msg {			/* for an append record */
 	struct slice	 name;		/* "new/..." */
 	struct slice	 headers, structure;
 	bool		 partial;
+	bool		 unread;	/* no headers, structure; sizes as the
+					 * name says */
 };
 void	 box_put_append(struct box *b, uint32_t uid, const struct box_msg *m);
 void	 box_put_flags(struct box *b, size_t i, uint32_t flags,
 	    uint64_t keywords);
+/* What the file of unread record i says: sizes, headers, structure, partial of
+ * m.  Nothing that a client was told changes, so this alone gives no frame a
+ * new number (box_commit_quiet). */
+void	 box_put_details(struct box *b, size_t i, const struct box_msg *m);
 void	 box_put_expunge(struct box *b, size_t i);
 void	 box_put_name(struct box *b, size_t i, struct slice name);
 void	 box_put_keyword(struct box *b, unsigned int n, struct slice name);

@@ -36,6 +36,7 @@ noinst_LIBRARIES += %D%/libstore.a
 	%D%/view_append.c \
 	%D%/view_change.c \
 	%D%/view_int.h \
+	%D%/view_lazy.c \
 	%D%/view_msg.c \
 	%D%/watch.c \
 	%D%/watch.h

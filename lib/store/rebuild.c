@@ -105,35 +105,48 @@ item_from_log(struct making *k, size_t i, struct slice name)
 		.name = slice_dup(k->mem, name),
 		.headers = slice_dup(k->mem, headers),
 		.structure = slice_dup(k->mem, structure),
-		.partial = a.partial != 0,
+		.partial = (a.partial & LOG_PARTIAL) != 0,
+		.unread = (a.partial & LOG_UNREAD) != 0,
 	};
 	return true;
 }
 
-/* From the file alone. 1: it is gone meanwhile. */
+static int
+read_whole(struct box *b, const char *name, struct arena *a,
+    struct box_msg *m, struct error *err)
+{
+	int	fd = openat(b->dirfd, name, O_RDONLY | O_CLOEXEC |
+		    O_NOFOLLOW | O_NONBLOCK);
+	int	r;
+
+	if (fd < 0 && errno == ENOENT)
+		return 1;
+	if (fd < 0)
+		return error_sys(err, "open %s", name);
+	r = record_of(fd, a, m, err);
+	close(fd);
+	return r;
+}
+
+/* A Maildir of ten thousand messages is met in one command: what only a look
+ * into the files can tell is found when a client asks for it (view_lazy.c). */
 int
 rebuild_read_file(struct box *b, const char *name, struct arena *a,
     struct box_msg *m, struct error *err)
 {
 	struct stat	st;
 	uint64_t	letters;
-	int		fd = openat(b->dirfd, name, O_RDONLY | O_CLOEXEC |
-			    O_NOFOLLOW | O_NONBLOCK);
 	int		r;
 
-	if (fd < 0 && errno == ENOENT)
+	if (fstatat(b->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 1 : error_sys(err, "stat %s", name);
+	if (!S_ISREG(st.st_mode))
 		return 1;
-	if (fd < 0)
-		return error_sys(err, "open %s", name);
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		close(fd);
-		return 1;
-	}
-	r = record_of(fd, a, m, err);
-	close(fd);
-	if (r < 0)
-		return -1;
 	m->name = slice_str(name);
+	m->unread = record_name_sizes(m->name, &m->disk_size,
+	    &m->wire_size) && m->disk_size == (uint64_t)st.st_size;
+	if (!m->unread && (r = read_whole(b, name, a, m, err)) != 0)
+		return r;
 	m->flags = record_name_flags(m->name, &letters);
 	m->keywords = letters;
 	m->internaldate = (int64_t)st.st_mtim.tv_sec * USEC_PER_SEC +

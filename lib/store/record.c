@@ -166,6 +166,31 @@ record_base(struct slice name)
 	return at < 0 ? name : slice_first(name, (size_t)at);
 }
 
+/* The number behind key, up to the next field or the end. */
+static bool
+name_number(struct slice base, struct slice key, uint64_t *out)
+{
+	ptrdiff_t	at = slice_search(base, key), end;
+
+	if (at < 0)
+		return false;
+	base = slice_from(base, (size_t)at + key.len);
+	end = slice_find(base, ',');
+	return slice_u64(end < 0 ? base : slice_first(base, (size_t)end),
+	    (uint64_t)1 << 50, out);
+}
+
+bool
+record_name_sizes(struct slice name, uint64_t *disk_out, uint64_t *wire_out)
+{
+	struct slice	base = record_base(name);
+
+	/* No line is shorter than its LF, which may become two bytes. */
+	return name_number(base, SLICE_LIT(",S="), disk_out) &&
+	    name_number(base, SLICE_LIT(",W="), wire_out) &&
+	    *wire_out >= *disk_out && *wire_out <= 2 * *disk_out;
+}
+
 /* What is behind ":2,". */
 static struct slice
 info_of(struct slice name)

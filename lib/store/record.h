@@ -23,6 +23,11 @@ int	 record_read(int fd, struct slice *out, bool *mapped_out,
 	    struct error *err) MUST_USE;
 void	 record_unread(struct slice *s, bool mapped);
 
+/* What the name says of sizes (",S=..." and ",W=...").  False: one or both are
+ * missing or cannot be. */
+bool	 record_name_sizes(struct slice name, uint64_t *disk_out,
+	    uint64_t *wire_out);
+
 /* Letters of a file name's flags ("...:2,FS") as STORE_... bits and keyword
  * letters as bits 0..25. */
 uint32_t record_name_flags(struct slice name, uint64_t *letters_out);

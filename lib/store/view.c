@@ -339,6 +339,8 @@ view_close(struct view **vp)
 		v->closing = true;
 		return;
 	}
+	view_lazy_write(v, true);
+	view_lazy_drop(v);
 	if (v->touched.n > 0)
 		view_sync_names(v);
 	v->box.track = false;
@@ -601,6 +603,7 @@ view_sync(struct view *v, bool expunges, struct arena *a,
 		out->gone = v->dead = true;
 		return 0;
 	}
+	view_lazy_write(v, false);
 	if (box_refresh(&v->box, err) < 0 || view_merge(v, false, err) < 0)
 		return -1;
 	if (v->dead) {

@@ -404,7 +404,8 @@ copy_record(struct view *v, uint32_t seq, struct copy *c, size_t k,
 		.disk_size = r->disk_size, .wire_size = r->wire_size,
 		.headers = slice_dup(in->mem, headers),
 		.structure = slice_dup(in->mem, structure),
-		.partial = a.partial != 0,
+		.partial = (a.partial & LOG_PARTIAL) != 0,
+		.unread = (a.partial & LOG_UNREAD) != 0,
 	};
 	for (unsigned int n = 0; n < v->box.nkeywords; n++)
 		if ((r->keywords >> n & 1) != 0)
@@ -429,6 +430,8 @@ view_copy(struct view *v, const uint32_t *seqs, size_t n, const char *to,
 	*c = (struct copy){ .mem = mem, .store = s, .done = done,
 	    .arg = arg, .n = n, .from = -1, .view = move ? v : NULL };
 	c->result.fail = STORE_TEMP;
+	/* The copies have it, too. */
+	view_lazy_write(v, true);
 	r = view_append_new(v->user, to, &c->to, &c->result.fail, &c->err);
 	if (r == 0)
 		r = box_refresh(&v->box, &c->err);

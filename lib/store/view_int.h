@@ -12,6 +12,15 @@ struct uid_range {
 	uint32_t	 from, to;	/* inclusive */
 };
 
+/* What was read of messages and is not in the log yet (view_lazy.c). */
+struct view_lazy {
+	struct arena	*mem;
+	struct lazy_found *found;
+	size_t		 n, size;
+	size_t		 bytes;
+	uint32_t	 highest;	/* UID */
+};
+
 struct view {
 	struct store_user *user;
 	char		*name;
@@ -27,6 +36,7 @@ struct view {
 	uint32_t	 told_recent;
 	unsigned int	 told_keywords;
 	bool		 dead;		/* mailbox deleted or made anew */
+	struct view_lazy lazy;
 	struct idxs	 touched;	/* UIDs whose names are behind */
 	struct watch	 watch;
 	struct loop_timer *later;	/* look at the directories again */
@@ -54,5 +64,28 @@ void	 view_release(struct view *v);
 
 /* Rename files whose flags changed. */
 void	 view_sync_names(struct view *v);
+
+/* Open the file of a message; its name may have changed. */
+int	 view_msg_open(struct view *v, uint32_t uid,
+	    enum store_fail *fail_out, struct error *err) MUST_USE;
+
+/*
+ * view_lazy.c
+ */
+
+/* Does the record say nothing of the content? */
+bool	 view_lazy_unread(const struct view *v, uint32_t uid);
+
+/* Sizes, headers, structure and partial of such a message, from its file or
+ * from what this view has read before; until the next call of any of these. */
+int	 view_lazy_get(struct view *v, uint32_t uid,
+	    const struct box_msg **out, struct error *err) MUST_USE;
+/* The same with the file open. */
+int	 view_lazy_read(struct view *v, uint32_t uid, int fd,
+	    const struct box_msg **out, struct error *err) MUST_USE;
+
+/* Write it to the log if there is enough of it, or all the same. */
+void	 view_lazy_write(struct view *v, bool all);
+void	 view_lazy_drop(struct view *v);
 
 #endif

@@ -25,9 +25,8 @@ view_filename(struct view *v, uint32_t seq, struct arena *a)
 	return arena_strndup(a, (const char *)name.p, name.len);
 }
 
-/* Open the file of record i; its name may have changed. */
-static int
-open_file(struct view *v, uint32_t uid, enum store_fail *fail_out,
+int
+view_msg_open(struct view *v, uint32_t uid, enum store_fail *fail_out,
     struct error *err)
 {
 	for (int tries = 0; tries < 2; tries++) {
@@ -77,7 +76,7 @@ reread(struct view *v, uint32_t seq, struct arena *a, struct box_msg *m,
     struct error *err)
 {
 	enum store_fail	fail;
-	int		fd = open_file(v, view_uid(v, seq), &fail, err), r;
+	int		fd = view_msg_open(v, view_uid(v, seq), &fail, err), r;
 
 	if (fd < 0)
 		return -1;
@@ -86,19 +85,64 @@ reread(struct view *v, uint32_t seq, struct arena *a, struct box_msg *m,
 	return r;
 }
 
+/* A message that nobody has read yet: its headers or its structure. */
+static int
+lazy_part(struct view *v, uint32_t uid, bool structure, struct slice *out,
+    bool *partial_out, struct error *err)
+{
+	const struct box_msg	*m;
+
+	if (view_lazy_get(v, uid, &m, err) < 0)
+		return -1;
+	*out = structure ? m->structure : m->headers;
+	*partial_out = m->partial;
+	return 0;
+}
+
+/* Headers or structure as the log has them.  False: it does not. */
+static bool
+logged_part(struct view *v, uint32_t seq, bool structure, struct slice *out,
+    bool *partial_out)
+{
+	struct log_append	p;
+	struct slice		name, other;
+
+	if (!box_append_rec(&v->box, view_index(v, seq), &p, &name,
+	    structure ? &other : out, structure ? out : &other))
+		return false;
+	*partial_out = (p.partial & LOG_PARTIAL) != 0;
+	return true;
+}
+
+/* The kept headers or structure; good until anything else is done with v.
+ * 1: whoever needs it must read the file, -1: *err. */
+static int
+kept_part(struct view *v, uint32_t seq, bool structure, struct slice *out,
+    struct error *err)
+{
+	uint32_t	uid = view_uid(v, seq);
+	bool		partial;
+
+	if (view_lazy_unread(v, uid)) {
+		if (lazy_part(v, uid, structure, out, &partial, err) < 0)
+			return -1;
+	} else if (!logged_part(v, seq, structure, out, &partial)) {
+		return 1;
+	}
+	return structure ? out->len == 0 : partial;
+}
+
 int
 view_headers(struct view *v, uint32_t seq, struct arena *a,
     struct slice *out, struct error *err)
 {
-	struct log_append	p;
 	struct box_msg		m = { .flags = 0 };
-	struct slice		name, structure;
+	int			r = kept_part(v, seq, false, out, err);
 
-	if (box_append_rec(&v->box, view_index(v, seq), &p, &name, out,
-	    &structure) && p.partial == 0) {
+	if (r == 0)
 		*out = slice_dup(a, *out);
-		return 0;
-	}
+	if (r <= 0)
+		return r;
 	if (reread(v, seq, a, &m, err) < 0)
 		return -1;
 	*out = m.headers;
@@ -127,17 +171,14 @@ int
 view_structure(struct view *v, uint32_t seq, struct arena *a,
     struct mime_message *out, struct error *err)
 {
-	struct log_append	p;
-	struct slice		name, headers, structure, message;
+	struct slice		kept, message;
 	enum store_fail		fail;
 	bool			mapped;
-	int			fd, r;
+	int			fd, r = kept_part(v, seq, true, &kept, err);
 
-	if (box_append_rec(&v->box, view_index(v, seq), &p, &name, &headers,
-	    &structure) && structure.len > 0 &&
-	    mime_get(slice_dup(a, structure), a, out))
-		return 0;
-	if ((fd = open_file(v, view_uid(v, seq), &fail, err)) < 0)
+	if (r < 0 || (r == 0 && mime_get(slice_dup(a, kept), a, out)))
+		return r;
+	if ((fd = view_msg_open(v, view_uid(v, seq), &fail, err)) < 0)
 		return -1;
 	r = record_read(fd, &message, &mapped, err);
 	if (r == 0) {
@@ -148,21 +189,47 @@ view_structure(struct view *v, uint32_t seq, struct arena *a,
 	return r;
 }
 
+/* Sizes that the log knows, or that the file turns out to have: a name may
+ * lie, and what was promised to a client must come. */
+static int
+sizes(struct view *v, uint32_t uid, int fd, uint64_t *disk, uint64_t *wire,
+    struct error *err)
+{
+	const struct box_msg	*m;
+	const struct rec	*r;
+
+	if (view_lazy_unread(v, uid)) {
+		if (view_lazy_read(v, uid, fd, &m, err) < 0)
+			return -1;
+		*disk = m->disk_size;
+		*wire = m->wire_size;
+		return 0;
+	}
+	r = box_rec(&v->box, box_find(&v->box, uid));
+	*disk = r->disk_size;
+	*wire = r->wire_size;
+	return 0;
+}
+
 int
 view_body_open(struct view *v, uint32_t seq, struct view_body *out,
     enum store_fail *fail_out, struct error *err)
 {
-	const struct rec	*r = box_rec(&v->box, view_index(v, seq));
-	struct stat		 st;
-	uint64_t		 disk = r->disk_size, wire = r->wire_size;
+	uint32_t	uid = view_uid(v, seq);
+	struct stat	st;
+	uint64_t	disk, wire;
 
-	*out = (struct view_body){ .fd = open_file(v, r->uid, fail_out,
+	*out = (struct view_body){ .fd = view_msg_open(v, uid, fail_out,
 	    err) };
 	if (out->fd < 0)
 		return -1;
+	*fail_out = STORE_TEMP;
+	if (sizes(v, uid, out->fd, &disk, &wire, err) < 0) {
+		view_body_close(out);
+		return -1;
+	}
 	if (fstat(out->fd, &st) < 0) {
 		view_body_close(out);
-		*fail_out = STORE_TEMP;
 		return error_sys(err, "fstat");
 	}
 	out->plain = disk == wire;
