@@ -118,6 +118,17 @@ add_envelope_item(struct fetch *x, struct session *s, struct error *err)
 }
 
 static int
+add_date_item(struct fetch *x, struct session *s, struct error *err)
+{
+	usec_t	 date;
+
+	if (view_date(s->view, x->seq, &date, err) < 0)
+		return -1;
+	imap_add_date_time(session_out(s), date / USEC_PER_SEC);
+	return 0;
+}
+
+static int
 add_fields_item(struct fetch *x, struct session *s,
     const struct imap_section *sec, struct error *err)
 {
@@ -145,8 +156,7 @@ add_value(struct fetch *x, struct session *s,
 		buf_addf(out, "%u", x->msg.uid);
 		return 0;
 	case IMAP_FETCH_INTERNALDATE:
-		imap_add_date_time(out, x->msg.internaldate / USEC_PER_SEC);
-		return 0;
+		return add_date_item(x, s, err);
 	case IMAP_FETCH_RFC822_SIZE:
 		buf_addf(out, "%llu", (unsigned long long)x->msg.size);
 		return 0;

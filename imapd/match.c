@@ -459,13 +459,23 @@ match_keyword(const struct view_msg *msg, int64_t bit)
 	return bit >= 0 && (msg->keywords >> bit & 1) != 0;
 }
 
-/* Days of the internal date, in UTC as INTERNALDATE shows it. */
-static int64_t
-day_of(const struct view_msg *msg)
+/* Days are UTC's, as INTERNALDATE shows them. */
+static bool
+match_date(struct matcher *m, const struct imap_search *k)
 {
-	int64_t	 secs = msg->internaldate / USEC_PER_SEC;
+	struct error	 err;
+	usec_t		 date;
+	int64_t		 secs, day;
 
-	return (secs >= 0 ? secs : secs - 86399) / 86400;
+	if (view_date(m->s->view, m->seq, &date, &err) < 0)
+		return false;
+	secs = date / USEC_PER_SEC;
+	day = (secs >= 0 ? secs : secs - 86399) / 86400;
+	return k->key == IMAP_KEY_BEFORE ? day < k->n :
+	    k->key == IMAP_KEY_ON ? day == k->n :
+	    k->key == IMAP_KEY_SINCE ? day >= k->n :
+	    k->key == IMAP_KEY_OLDER ? secs <= m->now - k->n :
+	    secs > m->now - k->n;
 }
 
 static bool	match(struct matcher *m, const struct imap_search *k);
@@ -485,7 +495,6 @@ static bool
 match(struct matcher *m, const struct imap_search *k)
 {
 	const struct view_msg	*msg = &m->msg;
-	int64_t			 secs = msg->internaldate / USEC_PER_SEC;
 
 	switch (k->key) {
 	case IMAP_KEY_AND:
@@ -512,11 +521,11 @@ match(struct matcher *m, const struct imap_search *k)
 	case IMAP_KEY_TEXT:
 		return match_text(m, k);
 	case IMAP_KEY_BEFORE:
-		return day_of(msg) < k->n;
 	case IMAP_KEY_ON:
-		return day_of(msg) == k->n;
 	case IMAP_KEY_SINCE:
-		return day_of(msg) >= k->n;
+	case IMAP_KEY_OLDER:
+	case IMAP_KEY_YOUNGER:
+		return match_date(m, k);
 	case IMAP_KEY_SENTBEFORE:
 	case IMAP_KEY_SENTON:
 	case IMAP_KEY_SENTSINCE:
@@ -525,10 +534,6 @@ match(struct matcher *m, const struct imap_search *k)
 		return msg->size > (uint64_t)k->n;
 	case IMAP_KEY_SMALLER:
 		return msg->size < (uint64_t)k->n;
-	case IMAP_KEY_OLDER:
-		return secs <= m->now - k->n;
-	case IMAP_KEY_YOUNGER:
-		return secs > m->now - k->n;
 	case IMAP_KEY_MODSEQ:
 		return msg->modseq >= (uint64_t)k->n;
 	}

@@ -20,6 +20,8 @@
 #include "store/snapshot.h"
 #include "sys/clock.h"
 
+#define LACKS	(REC_UNREAD | REC_UNDATED)
+
 size_t
 box_count(const struct box *b)
 {
@@ -85,6 +87,14 @@ add_rec(struct box *b, const struct rec *r)
 	b->tail[b->ntail++] = *r;
 }
 
+/* What is to be found out yet, of an append record, as flags. */
+static uint32_t
+lacks(uint32_t partial)
+{
+	return ((partial & LOG_UNREAD) != 0 ? REC_UNREAD : 0) |
+	    ((partial & LOG_UNDATED) != 0 ? REC_UNDATED : 0);
+}
+
 static void
 apply_append(struct box *b, const struct log_rec *h, struct slice body,
     uint64_t at, uint64_t modseq)
@@ -97,8 +107,8 @@ apply_append(struct box *b, const struct log_rec *h, struct slice body,
 	    !box_name_ok(name) || h->uid == 0)
 		return;
 	r = (struct rec){
-		.uid = h->uid, .flags = (a.flags & STORE_FLAGS_ALL) |
-		    ((a.partial & LOG_UNREAD) != 0 ? REC_UNREAD : 0),
+		.uid = h->uid,
+		.flags = (a.flags & STORE_FLAGS_ALL) | lacks(a.partial),
 		.keywords = a.keywords,
 		.modseq = a.modseq != 0 ? a.modseq : modseq,
 		.internaldate = a.internaldate, .disk_size = a.disk_size,
@@ -117,7 +127,7 @@ apply_flags(struct box *b, uint32_t uid, struct slice body, uint64_t modseq)
 	if (r == NULL || body.len < sizeof(f))
 		return;
 	memcpy(&f, body.p, sizeof(f));
-	r->flags = (r->flags & REC_UNREAD) | (f.flags & STORE_FLAGS_ALL);
+	r->flags = (r->flags & LACKS) | (f.flags & STORE_FLAGS_ALL);
 	r->keywords = f.keywords;
 	r->modseq = modseq;
 	if (b->track)
@@ -139,7 +149,20 @@ apply_details(struct box *b, uint32_t uid, struct slice body, uint64_t at)
 	r->append_at = at;
 	r->disk_size = a.disk_size;
 	r->wire_size = a.wire_size;
-	r->flags &= ~REC_UNREAD;
+	r->internaldate = a.internaldate;
+	r->flags &= ~LACKS;
+}
+
+static void
+apply_date(struct box *b, uint32_t uid, struct slice body)
+{
+	size_t		 i;
+	struct rec	*r = live(b, uid, &i);
+
+	if (r == NULL || body.len < sizeof(r->internaldate))
+		return;
+	memcpy(&r->internaldate, body.p, sizeof(r->internaldate));
+	r->flags &= ~REC_UNDATED;
 }
 
 static void
@@ -185,6 +208,9 @@ apply_rec(struct box *b, const struct log_rec *h, struct slice body,
 		break;
 	case LOG_DETAILS:
 		apply_details(b, h->uid, body, at);
+		break;
+	case LOG_DATE:
+		apply_date(b, h->uid, body);
 		break;
 	case LOG_RECENT:
 	case LOG_NOTE:
@@ -651,7 +677,8 @@ count_flags(struct log_totals *t, uint32_t flags, int sign)
 static uint32_t
 partial_bits(const struct box_msg *m)
 {
-	return (m->partial ? LOG_PARTIAL : 0) | (m->unread ? LOG_UNREAD : 0);
+	return (m->partial ? LOG_PARTIAL : 0) | (m->unread ? LOG_UNREAD : 0) |
+	    (m->undated ? LOG_UNDATED : 0);
 }
 
 void
@@ -671,7 +698,7 @@ box_put_append(struct box *b, uint32_t uid, const struct box_msg *m)
 				    parts, COUNT(parts));
 	struct rec		r = {
 		.uid = uid, .keywords = m->keywords,
-		.flags = m->flags | (m->unread ? REC_UNREAD : 0),
+		.flags = m->flags | lacks(partial_bits(m)),
 		.modseq = m->modseq != 0 ? m->modseq : b->totals.modseq,
 		.internaldate = m->internaldate, .disk_size = m->disk_size,
 		.wire_size = m->wire_size, .append_at = at,
@@ -695,7 +722,7 @@ box_put_flags(struct box *b, size_t i, uint32_t flags, uint64_t keywords)
 	(void)put(b, LOG_FLAGS, r->uid, &f, sizeof(f), NULL, 0);
 	count_flags(&b->totals, r->flags, -1);
 	count_flags(&b->totals, flags, 1);
-	r->flags = (r->flags & REC_UNREAD) | flags;
+	r->flags = (r->flags & LACKS) | flags;
 	r->keywords = keywords;
 	r->modseq = b->totals.modseq;
 }
@@ -710,6 +737,9 @@ box_put_details(struct box *b, size_t i, const struct box_msg *m)
 	/* Damaged: whoever needs the name sees to it. */
 	if (!box_append_rec(b, i, &a, &name, &headers, &structure))
 		return;
+	if ((r->flags & REC_UNDATED) != 0)
+		r->internaldate = m->internaldate;
+	a.internaldate = r->internaldate;
 	a.disk_size = m->disk_size;
 	a.wire_size = m->wire_size;
 	a.headers_len = (uint32_t)m->headers.len;
@@ -720,7 +750,18 @@ box_put_details(struct box *b, size_t i, const struct box_msg *m)
 	b->totals.size += m->wire_size - r->wire_size;
 	r->disk_size = m->disk_size;
 	r->wire_size = m->wire_size;
-	r->flags &= ~REC_UNREAD;
+	r->flags &= ~LACKS;
+}
+
+void
+box_put_date(struct box *b, size_t i, int64_t internaldate)
+{
+	struct rec	*r = box_rec(b, i);
+
+	(void)put(b, LOG_DATE, r->uid, &internaldate, sizeof(internaldate),
+	    NULL, 0);
+	r->internaldate = internaldate;
+	r->flags &= ~REC_UNDATED;
 }
 
 void

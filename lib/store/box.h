@@ -30,6 +30,7 @@ struct rec {
 };
 #define REC_DEAD	(1u << 31)
 #define REC_UNREAD	(1u << 30)	/* LOG_UNREAD */
+#define REC_UNDATED	(1u << 29)	/* LOG_UNDATED, until there is a date */
 
 /* Growing list of record indexes. */
 struct idxs {
@@ -113,14 +114,17 @@ struct box_msg {			/* for an append record */
 	bool		 partial;
 	bool		 unread;	/* no headers, structure; sizes as the
 					 * name says */
+	bool		 undated;	/* no internaldate */
 };
 void	 box_put_append(struct box *b, uint32_t uid, const struct box_msg *m);
 void	 box_put_flags(struct box *b, size_t i, uint32_t flags,
 	    uint64_t keywords);
 /* What the file of unread record i says: sizes, headers, structure, partial of
- * m.  Nothing that a client was told changes, so this alone gives no frame a
- * new number (box_commit_quiet). */
+ * m, and its date if that is not known; or the date alone.  Nothing that a
+ * client was told changes, so these alone give no frame a new number
+ * (box_commit_quiet). */
 void	 box_put_details(struct box *b, size_t i, const struct box_msg *m);
+void	 box_put_date(struct box *b, size_t i, int64_t internaldate);
 void	 box_put_expunge(struct box *b, size_t i);
 void	 box_put_name(struct box *b, size_t i, struct slice name);
 void	 box_put_keyword(struct box *b, unsigned int n, struct slice name);

@@ -73,8 +73,9 @@ enum log_type {
 	LOG_KEYWORD,			/* uid is its bit; bytes: its name */
 	LOG_RECENT,			/* uid is the new first_recent */
 	LOG_NOTE,			/* nothing: totals alone (scan, UIDs) */
-	LOG_DETAILS			/* as LOG_APPEND, which it replaces: what
+	LOG_DETAILS,			/* as LOG_APPEND, which it replaces: what
 					 * was found when the file was read */
+	LOG_DATE			/* int64_t: internal date */
 };
 
 struct log_rec {
@@ -94,13 +95,14 @@ struct log_append {
 	uint64_t	 disk_size, wire_size;
 	uint32_t	 flags;
 	uint32_t	 name_len, headers_len, structure_len;
-	uint32_t	 partial;	/* LOG_PARTIAL, LOG_UNREAD */
+	uint32_t	 partial;	/* LOG_PARTIAL ... */
 	uint32_t	 zero;
 };
 
 #define LOG_PARTIAL	1u		/* some header did not fit */
 #define LOG_UNREAD	2u		/* nobody looked into the file: sizes are
 					 * its name's, there is no more */
+#define LOG_UNDATED	4u		/* nor at its time: no internaldate */
 
 struct log_flags {
 	uint64_t	 keywords;

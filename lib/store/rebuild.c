@@ -106,7 +106,8 @@ item_from_log(struct making *k, size_t i, struct slice name)
 		.headers = slice_dup(k->mem, headers),
 		.structure = slice_dup(k->mem, structure),
 		.partial = (a.partial & LOG_PARTIAL) != 0,
-		.unread = (a.partial & LOG_UNREAD) != 0,
+		.unread = (r->flags & REC_UNREAD) != 0,
+		.undated = (r->flags & REC_UNDATED) != 0,
 	};
 	return true;
 }
@@ -115,42 +116,45 @@ static int
 read_whole(struct box *b, const char *name, struct arena *a,
     struct box_msg *m, struct error *err)
 {
-	int	fd = openat(b->dirfd, name, O_RDONLY | O_CLOEXEC |
-		    O_NOFOLLOW | O_NONBLOCK);
-	int	r;
+	struct slice	message;
+	bool		mapped;
+	struct stat	st;
+	int		r, fd = openat(b->dirfd, name, O_RDONLY | O_CLOEXEC |
+			    O_NOFOLLOW | O_NONBLOCK);
 
-	if (fd < 0 && errno == ENOENT)
-		return 1;
 	if (fd < 0)
-		return error_sys(err, "open %s", name);
-	r = record_of(fd, a, m, err);
+		return errno == ENOENT || errno == ELOOP ? 1 :
+		    error_sys(err, "open %s", name);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return 1;
+	}
+	r = record_read(fd, &message, &mapped, &m->internaldate, err);
 	close(fd);
-	return r;
+	if (r < 0)
+		return -1;
+	record_of_bytes(message, a, m);
+	record_unread(&message, mapped);
+	return 0;
 }
 
-/* A Maildir of ten thousand messages is met in one command: what only a look
- * into the files can tell is found when a client asks for it (view_lazy.c). */
-int
-rebuild_read_file(struct box *b, const char *name, struct arena *a,
+/* Fill m for a file.  A Maildir of ten thousand messages is met in one command:
+ * if the name says how large it is, the file is not looked at until a client
+ * asks for what only it can tell (view_lazy.c).  1: it is gone meanwhile. */
+static int
+read_file(struct box *b, const struct scan_file *f, struct arena *a,
     struct box_msg *m, struct error *err)
 {
-	struct stat	st;
 	uint64_t	letters;
 	int		r;
 
-	if (fstatat(b->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 1 : error_sys(err, "stat %s", name);
-	if (!S_ISREG(st.st_mode))
-		return 1;
-	m->name = slice_str(name);
-	m->unread = record_name_sizes(m->name, &m->disk_size,
-	    &m->wire_size) && m->disk_size == (uint64_t)st.st_size;
-	if (!m->unread && (r = read_whole(b, name, a, m, err)) != 0)
+	m->name = slice_str(f->name);
+	m->unread = m->undated = f->plain &&
+	    record_name_sizes(m->name, &m->disk_size, &m->wire_size);
+	if (!m->unread && (r = read_whole(b, f->name, a, m, err)) != 0)
 		return r;
 	m->flags = record_name_flags(m->name, &letters);
 	m->keywords = letters;
-	m->internaldate = (int64_t)st.st_mtim.tv_sec * USEC_PER_SEC +
-	    st.st_mtim.tv_nsec / 1000;
 	m->savedate = clock_wall();
 	return 0;
 }
@@ -233,7 +237,7 @@ items_from_files(struct making *k, struct error *err)
 		if (f->known)
 			continue;
 		it = new_item(k);
-		r = rebuild_read_file(k->b, f->name, k->mem, &it->m, err);
+		r = read_file(k->b, f, k->mem, &it->m, err);
 		if (r < 0)
 			return -1;
 		if (r > 0) {
@@ -665,7 +669,7 @@ add_files(struct box *b, struct scan *s, struct error *err)
 		if (s->files[i]->known)
 			continue;
 		a = arena_new();
-		r = rebuild_read_file(b, s->files[i]->name, a, &m, err);
+		r = read_file(b, s->files[i], a, &m, err);
 		m.keywords &= mask;
 		if (r == 0) {
 			uidlist_row(&rows, uid, m.name);

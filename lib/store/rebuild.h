@@ -21,11 +21,6 @@ int	 rebuild_compact(struct box *b, struct error *err) MUST_USE;
  * not found).  Own transaction. */
 int	 rebuild_scan(struct box *b, struct error *err) MUST_USE;
 
-/* Fill m for a file ("new/x").  It is not opened if its name says how large it
- * is and the file is so large (m->unread).  1: there is none, -1: *err. */
-int	 rebuild_read_file(struct box *b, const char *name, struct arena *a,
-	    struct box_msg *m, struct error *err) MUST_USE;
-
 /* A new UIDVALIDITY, larger than any before it for this user. root: directory
  * of INBOX. */
 uint32_t rebuild_uidvalidity(const char *root);

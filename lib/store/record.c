@@ -15,27 +15,39 @@
 #define MAX_READ	(16 << 20)	/* larger ones are mapped */
 
 /* Fields of ENVELOPE and those that clients ask for in lists. */
-static const char *const	kept[] = {
-	"Date", "Subject", "From", "Sender", "Reply-To", "To", "Cc", "Bcc",
-	"In-Reply-To", "Message-ID", "References", "MIME-Version",
-	"Content-Type", "Content-Transfer-Encoding", "Content-Disposition",
-	"Content-Language", "Importance", "Priority", "X-Priority",
-	"X-MSMail-Priority", "Precedence", "Auto-Submitted", "Newsgroups",
-	"List-Id", "List-Post", "List-Help", "List-Unsubscribe",
-	"List-Unsubscribe-Post", "Mail-Followup-To", "Mail-Reply-To",
-	"Return-Path", "Delivered-To", "X-Original-To", "Organization",
-	"User-Agent", "X-Mailer", "X-Spam-Flag", "X-Spam-Status",
-	"X-Spam-Level", "Authentication-Results",
-	"Disposition-Notification-To", "Return-Receipt-To",
-	"X-Uniform-Type-Identifier", "X-Universally-Unique-Identifier",
-	"Thread-Topic", "Thread-Index", "X-UIDL",
+#define K(name)	{ name, sizeof(name) - 1 }
+static const struct {
+	const char	*name;
+	size_t		 len;
+} kept[] = {
+	K("Date"), K("Subject"), K("From"), K("Sender"), K("Reply-To"),
+	K("To"), K("Cc"), K("Bcc"), K("In-Reply-To"), K("Message-ID"),
+	K("References"), K("MIME-Version"), K("Content-Type"),
+	K("Content-Transfer-Encoding"), K("Content-Disposition"),
+	K("Content-Language"), K("Importance"), K("Priority"),
+	K("X-Priority"), K("X-MSMail-Priority"), K("Precedence"),
+	K("Auto-Submitted"), K("Newsgroups"), K("List-Id"), K("List-Post"),
+	K("List-Help"), K("List-Unsubscribe"), K("List-Unsubscribe-Post"),
+	K("Mail-Followup-To"), K("Mail-Reply-To"), K("Return-Path"),
+	K("Delivered-To"), K("X-Original-To"), K("Organization"),
+	K("User-Agent"), K("X-Mailer"), K("X-Spam-Flag"), K("X-Spam-Status"),
+	K("X-Spam-Level"), K("Authentication-Results"),
+	K("Disposition-Notification-To"), K("Return-Receipt-To"),
+	K("X-Uniform-Type-Identifier"), K("X-Universally-Unique-Identifier"),
+	K("Thread-Topic"), K("Thread-Index"), K("X-UIDL"),
 };
+#undef K
 
 bool
 record_keeps(struct slice name)
 {
+	if (name.len == 0)
+		return false;
+	/* Lengths and first letters differ mostly. */
 	for (size_t i = 0; i < COUNT(kept); i++)
-		if (slice_iis(name, kept[i]))
+		if (kept[i].len == name.len &&
+		    ((kept[i].name[0] ^ name.p[0]) & 0x5f) == 0 &&
+		    slice_iis(name, kept[i].name))
 			return true;
 	return false;
 }
@@ -44,13 +56,17 @@ record_keeps(struct slice name)
 static void
 put_field(struct buf *out, struct slice whole)
 {
-	for (size_t i = 0; i < whole.len; i++) {
-		if (whole.p[i] == '\n' && (i == 0 || whole.p[i - 1] != '\r'))
-			buf_addc(out, '\r');
-		buf_addc(out, whole.p[i]);
+	struct slice	line;
+
+	while (slice_cut(&whole, '\n', &line)) {
+		buf_add_slice(out, line);
+		buf_adds(out, line.len > 0 && line.p[line.len - 1] == '\r' ?
+		    "\n" : "\r\n");
 	}
-	if (whole.len == 0 || whole.p[whole.len - 1] != '\n')
+	if (whole.len > 0) {
+		buf_add_slice(out, whole);
 		buf_adds(out, "\r\n");
+	}
 }
 
 static struct slice
@@ -96,8 +112,16 @@ record_of_bytes(struct slice message, struct arena *a, struct box_msg *m)
 	arena_free(&scratch);
 }
 
+int64_t
+record_date(const struct stat *st)
+{
+	return (int64_t)st->st_mtim.tv_sec * USEC_PER_SEC +
+	    st->st_mtim.tv_nsec / 1000;
+}
+
 int
-record_read(int fd, struct slice *out, bool *mapped_out, struct error *err)
+record_read(int fd, struct slice *out, bool *mapped_out, int64_t *date_out,
+    struct error *err)
 {
 	struct stat	 st;
 	size_t		 size;
@@ -106,6 +130,8 @@ record_read(int fd, struct slice *out, bool *mapped_out, struct error *err)
 
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return error_set(err, "message is not a file");
+	if (date_out != NULL)
+		*date_out = record_date(&st);
 	size = (size_t)st.st_size;
 	*mapped_out = size > MAX_READ;
 	if (*mapped_out) {
@@ -143,7 +169,7 @@ record_of(int fd, struct arena *a, struct box_msg *m, struct error *err)
 	struct slice	message;
 	bool		mapped;
 
-	if (record_read(fd, &message, &mapped, err) < 0)
+	if (record_read(fd, &message, &mapped, NULL, err) < 0)
 		return -1;
 	record_of_bytes(message, a, m);
 	record_unread(&message, mapped);

@@ -3,6 +3,8 @@
 #ifndef STORE_RECORD_H
 #define STORE_RECORD_H
 
+#include <sys/stat.h>
+
 #include "base/arena.h"
 #include "store/box.h"
 
@@ -15,12 +17,16 @@ int	 record_of(int fd, struct arena *a, struct box_msg *m,
 void	 record_of_bytes(struct slice message, struct arena *a,
 	    struct box_msg *m);
 
+/* The file's time, which is the internal date in a Maildir. */
+int64_t	 record_date(const struct stat *st);
+
 /* Is this field always kept? */
 bool	 record_keeps(struct slice name);
 
-/* Whole message in memory, for parsing.  Free with record_unread(). */
+/* Whole message in memory, for parsing, and the time of the file (usec; may be
+ * NULL).  Free with record_unread(). */
 int	 record_read(int fd, struct slice *out, bool *mapped_out,
-	    struct error *err) MUST_USE;
+	    int64_t *date_out, struct error *err) MUST_USE;
 void	 record_unread(struct slice *s, bool mapped);
 
 /* What the name says of sizes (",S=..." and ",W=...").  False: one or both are

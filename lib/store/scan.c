@@ -14,9 +14,10 @@
 #include "sys/clock.h"
 
 static void
-add(struct scan *s, const char *dir, const char *name)
+add(struct scan *s, const char *dir, const char *name, bool plain)
 {
-	char			*full = arena_printf(s->mem, "%s/%s", dir, name);
+	char			*full = arena_join(s->mem, slice_str(dir), "/",
+				    slice_str(name));
 	struct slice		 base = record_base(slice_str(full));
 	struct scan_file	*f = hash_get(s->by_base, base);
 
@@ -31,6 +32,7 @@ add(struct scan *s, const char *dir, const char *name)
 	f = arena_alloc(s->mem, sizeof(*f));
 	f->name = full;
 	f->base = base;
+	f->plain = plain;
 	(void)hash_put(s->by_base, base, f);
 	if (s->n == s->size) {
 		s->size = s->size == 0 ? 64 : s->size * 2;
@@ -64,7 +66,7 @@ read_dir(struct scan *s, int fd, const char *dir, int64_t *ns_out,
 	errno = 0;
 	while ((e = readdir(d)) != NULL)
 		if (e->d_name[0] != '.')
-			add(s, dir, e->d_name);
+			add(s, dir, e->d_name, e->d_type == DT_REG);
 	closedir(d);
 	return 0;
 }

@@ -10,6 +10,7 @@
 struct scan_file {
 	const char	*name;		/* "cur/1.a:2,S" */
 	struct slice	 base;		/* "1.a" */
+	bool		 plain;		/* a file, as the directory says */
 	bool		 known;		/* for the caller */
 };
 

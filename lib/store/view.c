@@ -502,7 +502,6 @@ view_get(const struct view *v, uint32_t seq, struct view_msg *out)
 		.recent = is_recent(v, r->uid),
 		.expunged = (r->flags & REC_DEAD) != 0,
 		.keywords = r->keywords, .modseq = r->modseq,
-		.internaldate = r->internaldate, .savedate = r->internaldate,
 		.size = r->wire_size, .disk_size = r->disk_size,
 	};
 }

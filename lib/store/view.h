@@ -59,12 +59,16 @@ struct view_msg {
 	bool		 expunged;	/* by others; view_sync() will say so */
 	uint64_t	 keywords;	/* bit n: view_keyword(v, n) */
 	uint64_t	 modseq;
-	usec_t		 internaldate, savedate;	/* wall */
 	uint64_t	 size;		/* with CRLF line ends */
 	uint64_t	 disk_size;
 };
 void	 view_get(const struct view *v, uint32_t seq, struct view_msg *out);
 uint32_t view_uid(const struct view *v, uint32_t seq);
+
+/* INTERNALDATE, wall; of a message that another program put there the file may
+ * have to be looked at.  -1 (STORE_GONE, STORE_TEMP): it cannot be. */
+int	 view_date(struct view *v, uint32_t seq, usec_t *out,
+	    struct error *err) MUST_USE;
 
 /* seq of a UID or 0; seq of the first message with at least this UID or
  * view_count() + 1. */
@@ -74,8 +78,9 @@ uint32_t view_seq_at_least(const struct view *v, uint32_t uid);
 /* Name of the file without directory and flags; NUL terminated, in a. */
 const char	*view_filename(struct view *v, uint32_t seq, struct arena *a);
 
-/* What was computed at delivery; opens no message file.  -1 (STORE_GONE,
- * STORE_TEMP): only when the record is damaged and the file unreadable. */
+/* What was computed at delivery; opens no message file.  Of a message that
+ * another program put there the file is read when this is first asked for.  -1
+ * (STORE_GONE, STORE_TEMP): the file is needed and unreadable. */
 int	 view_envelope(struct view *v, uint32_t seq, struct arena *a,
 	    struct envelope *out, struct error *err) MUST_USE;
 int	 view_structure(struct view *v, uint32_t seq, struct arena *a,

@@ -382,16 +382,20 @@ static int
 copy_record(struct view *v, uint32_t seq, struct copy *c, size_t k,
     struct error *err)
 {
-	struct store		*s = v->user->store;
-	size_t			 i = view_index(v, seq);
-	const struct rec	*r = box_rec(&v->box, i);
-	struct incoming		*in = incoming_new(s);
+	struct incoming		*in = incoming_new(v->user->store);
+	const struct rec	*r;
+	size_t			 i;
 	struct log_append	 a;
 	struct slice		 name, old, headers, structure;
+	usec_t			 date;
 
 	c->to->in[k] = in;
 	c->to->n = k + 1;
-	c->uids[k] = r->uid;
+	c->uids[k] = view_uid(v, seq);
+	if (view_date(v, seq, &date, err) < 0)
+		return -1;
+	i = view_index(v, seq);
+	r = box_rec(&v->box, i);
 	if ((r->flags & REC_DEAD) != 0 || !box_name(&v->box, i, &name) ||
 	    !box_append_rec(&v->box, i, &a, &old, &headers, &structure)) {
 		error_set(err, "message %u is gone", r->uid);
@@ -400,12 +404,12 @@ copy_record(struct view *v, uint32_t seq, struct copy *c, size_t k,
 	c->names[k] = arena_strndup(c->mem, (const char *)name.p, name.len);
 	in->m = (struct box_msg){
 		.flags = r->flags & STORE_FLAGS_ALL,
-		.internaldate = r->internaldate, .savedate = in->m.savedate,
+		.internaldate = date, .savedate = in->m.savedate,
 		.disk_size = r->disk_size, .wire_size = r->wire_size,
 		.headers = slice_dup(in->mem, headers),
 		.structure = slice_dup(in->mem, structure),
 		.partial = (a.partial & LOG_PARTIAL) != 0,
-		.unread = (a.partial & LOG_UNREAD) != 0,
+		.unread = (r->flags & REC_UNREAD) != 0,
 	};
 	for (unsigned int n = 0; n < v->box.nkeywords; n++)
 		if ((r->keywords >> n & 1) != 0)

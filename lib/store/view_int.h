@@ -76,7 +76,7 @@ int	 view_msg_open(struct view *v, uint32_t uid,
 /* Does the record say nothing of the content? */
 bool	 view_lazy_unread(const struct view *v, uint32_t uid);
 
-/* Sizes, headers, structure and partial of such a message, from its file or
+/* Date, sizes, headers, structure and partial of such a message, from its file or
  * from what this view has read before; until the next call of any of these. */
 int	 view_lazy_get(struct view *v, uint32_t uid,
 	    const struct box_msg **out, struct error *err) MUST_USE;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages that another program put there have a record without content until
- * a client asks for some (LOG_UNREAD).  Then the file is read and parsed, and
- * what was found waits here, to be written to the log with that of others: when
+/* Messages that another program put there have a record without content and
+ * date until a client asks for some (LOG_UNREAD, LOG_UNDATED).  Then the file is
+ * read and parsed, and what was found waits here, to be written to the log with that of others: when
  * there is much of it, at the end of a command if there is some, and when the
  * view is closed.  Lost in a crash, or because another session holds the lock,
  * it is found again.  Two sessions that read the same file write one record:
  * the second sees under the lock that it is no longer needed. */
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -16,11 +18,11 @@
 #define KEEP_SOME	8192		/* bytes, at the end of a command */
 #define KEEP_MUCH	((size_t)256 << 10)
 #define KEEP_MAX	((size_t)2 << 20)
-#define RECORD		160		/* what one costs besides its content */
 
 struct lazy_found {
 	uint32_t	 uid;
-	struct box_msg	 m;		/* sizes, headers, structure, partial */
+	bool		 read;		/* else only the date is known */
+	struct box_msg	 m;		/* date, sizes, headers, structure */
 };
 
 static struct lazy_found *
@@ -53,19 +55,17 @@ view_lazy_drop(struct view *v)
 }
 
 static void
-put_all(struct view *v)
+put_one(struct box *b, const struct lazy_found *f)
 {
-	struct box	*b = &v->box;
+	size_t			 i = box_find(b, f->uid);
+	const struct rec	*r = i < box_count(b) ? box_rec(b, i) : NULL;
 
-	for (size_t k = 0; k < v->lazy.n; k++) {
-		const struct lazy_found	*f = &v->lazy.found[k];
-		size_t			 i = box_find(b, f->uid);
-
-		if (i < box_count(b) && box_rec(b, i)->uid == f->uid &&
-		    (box_rec(b, i)->flags & (REC_UNREAD | REC_DEAD)) ==
-		    REC_UNREAD)
-			box_put_details(b, i, &f->m);
-	}
+	if (r == NULL || r->uid != f->uid || (r->flags & REC_DEAD) != 0)
+		return;
+	if (f->read && (r->flags & REC_UNREAD) != 0)
+		box_put_details(b, i, &f->m);
+	else if ((r->flags & REC_UNDATED) != 0)
+		box_put_date(b, i, f->m.internaldate);
 }
 
 static void
@@ -91,8 +91,8 @@ write_found(struct view *v)
 		return;
 	}
 	/* Other messages may have these UIDs now. */
-	if (!v->dead)
-		put_all(v);
+	for (size_t k = 0; k < v->lazy.n && !v->dead; k++)
+		put_one(&v->box, &v->lazy.found[k]);
 	(void)!box_commit_quiet(&v->box, NULL);
 	view_remap(v);
 	view_lazy_drop(v);
@@ -105,40 +105,47 @@ view_lazy_write(struct view *v, bool all)
 		write_found(v);
 }
 
-static const struct box_msg *
-add(struct view *v, uint32_t uid, const struct box_msg *m)
+static struct lazy_found *
+add(struct view *v, uint32_t uid)
 {
 	struct view_lazy	*z = &v->lazy;
 
+	if (z->bytes > KEEP_MUCH)
+		write_found(v);
 	if (z->n == z->size) {
 		z->size = z->size == 0 ? 16 : z->size * 2;
 		z->found = mem_grow(z->found, z->size, sizeof(*z->found));
 	}
-	z->found[z->n] = (struct lazy_found){ uid, *m };
 	if (uid > z->highest)
 		z->highest = uid;
-	z->bytes += RECORD + m->headers.len + m->structure.len;
-	return &z->found[z->n++].m;
+	z->bytes += sizeof(*z->found);
+	z->found[z->n] = (struct lazy_found){ .uid = uid };
+	return &z->found[z->n++];
 }
 
 int
 view_lazy_read(struct view *v, uint32_t uid, int fd,
     const struct box_msg **out, struct error *err)
 {
-	struct lazy_found	*f;
-	struct box_msg		 m = { .flags = 0 };
+	struct lazy_found	*f = found(&v->lazy, uid);
+	struct slice		 message;
+	int64_t			 date;
+	bool			 mapped;
 
-	if ((f = found(&v->lazy, uid)) != NULL) {
-		*out = &f->m;
-		return 0;
+	if (f == NULL || !f->read) {
+		if (record_read(fd, &message, &mapped, &date, err) < 0)
+			return -1;
+		if (f == NULL)
+			f = add(v, uid);
+		if (v->lazy.mem == NULL)
+			v->lazy.mem = arena_new();
+		f->read = true;
+		f->m.internaldate = date;
+		record_of_bytes(message, v->lazy.mem, &f->m);
+		record_unread(&message, mapped);
+		v->lazy.bytes += f->m.headers.len + f->m.structure.len;
 	}
-	if (v->lazy.bytes > KEEP_MUCH)
-		write_found(v);
-	if (v->lazy.mem == NULL)
-		v->lazy.mem = arena_new();
-	if (record_of(fd, v->lazy.mem, &m, err) < 0)
-		return -1;
-	*out = add(v, uid, &m);
+	*out = &f->m;
 	return 0;
 }
 
@@ -150,7 +157,7 @@ view_lazy_get(struct view *v, uint32_t uid, const struct box_msg **out,
 	enum store_fail		 fail;
 	int			 fd, r;
 
-	if (f != NULL) {
+	if (f != NULL && f->read) {
 		*out = &f->m;
 		return 0;
 	}
@@ -159,4 +166,49 @@ view_lazy_get(struct view *v, uint32_t uid, const struct box_msg **out,
 	r = view_lazy_read(v, uid, fd, out, err);
 	close(fd);
 	return r;
+}
+
+/* By its name; if that is not its name any more, as view_msg_open() does. */
+static int
+stat_file(struct view *v, uint32_t uid, size_t i, struct stat *st,
+    struct error *err)
+{
+	enum store_fail	fail;
+	struct slice	name;
+	char		path[320];
+	int		fd, r;
+
+	if (box_name(&v->box, i, &name) && name.len < sizeof(path)) {
+		memcpy(path, name.p, name.len);
+		path[name.len] = '\0';
+		if (fstatat(v->box.dirfd, path, st, AT_SYMLINK_NOFOLLOW) == 0)
+			return 0;
+	}
+	if ((fd = view_msg_open(v, uid, &fail, err)) < 0)
+		return -1;
+	r = fstat(fd, st);
+	close(fd);
+	return r < 0 ? error_sys(err, "fstat") : 0;
+}
+
+int
+view_date(struct view *v, uint32_t seq, usec_t *out, struct error *err)
+{
+	size_t			 i = view_index(v, seq);
+	const struct rec	*r = box_rec(&v->box, i);
+	uint32_t		 uid = r->uid;
+	struct lazy_found	*f;
+	struct stat		 st;
+
+	*out = r->internaldate;
+	if ((r->flags & REC_UNDATED) == 0)
+		return 0;
+	if ((f = found(&v->lazy, uid)) == NULL) {
+		if (stat_file(v, uid, i, &st, err) < 0)
+			return -1;
+		f = add(v, uid);
+		f->m.internaldate = record_date(&st);
+	}
+	*out = f->m.internaldate;
+	return 0;
 }

@@ -180,7 +180,7 @@ view_structure(struct view *v, uint32_t seq, struct arena *a,
 		return r;
 	if ((fd = view_msg_open(v, view_uid(v, seq), &fail, err)) < 0)
 		return -1;
-	r = record_read(fd, &message, &mapped, err);
+	r = record_read(fd, &message, &mapped, NULL, err);
 	if (r == 0) {
 		mime_parse(message, a, out);
 		record_unread(&message, mapped);
