@@ -9,6 +9,8 @@ imapd_objects = \
 	%D%/cmd_tree.c \
 	%D%/command.c \
 	%D%/fetch.c \
+	%D%/find.c \
+	%D%/find.h \
 	%D%/idle.c \
 	%D%/imapd.h \
 	%D%/mailbox.c \
@@ -18,6 +20,8 @@ imapd_objects = \
 	%D%/section.h \
 	%D%/session.c \
 	%D%/special.h \
+	%D%/texts.c \
+	%D%/texts.h \
 	%D%/worker.c
 noinst_LIBRARIES += %D%/libimapd.a
 %C%_libimapd_a_SOURCES = $(imapd_objects)
@@ -34,3 +38,8 @@ noinst_PROGRAMS += %D%/imapd_pipe
 %C%_imapd_pipe_LDADD = $(imapd_libs)
 TESTS += %D%/session_test.sh
 EXTRA_DIST += %D%/session_test.sh %D%/session_test.py
+
+check_PROGRAMS += %D%/texts_test
+%C%_texts_test_SOURCES = %D%/texts_test.c
+%C%_texts_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_texts_test_LDADD = $(imapd_libs) $(CHECK_LIBS)

@@ -1,22 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Does a message match a search program?  Text is compared as folded UTF-8:
- * encoded words, transfer encodings and charsets are undone on both sides.
- * Cheap keys are asked before those that open a file. */
+/* Does a message match a search program?  Cheap keys are asked before those
+ * that open a file. */
 #include "imapd/imapd.h"
 #include "imapd/section.h"
+#include "imapd/texts.h"
 
-#include "codec/base64.h"
 #include "codec/date.h"
-#include "codec/qp.h"
-#include "codec/rfc2047.h"
 #include "codec/utf8.h"
-#include "mail/header.h"
 #include "proto/imap_search.h"
 #include "sys/clock.h"
 
 #define HEADER_MAX	((size_t)1 << 20)
-#define WINDOW		((size_t)64 << 10)
-#define PIECE		((size_t)32 << 10)
 
 struct matcher {
 	struct session			*s;
@@ -28,6 +22,9 @@ struct matcher {
 	struct section_source		 src;
 	bool				 tried, have_header;
 	struct slice			 header;
+	struct texts			 texts;
+	const struct imap_search	*find_key;	/* whose find is */
+	struct find			 find;
 };
 
 static unsigned
@@ -164,6 +161,7 @@ forget(void *arg)
 
 	section_close(&m->src);
 	arena_free(&m->src.mem);
+	texts_clear(&m->texts);
 }
 
 struct matcher *
@@ -177,6 +175,7 @@ matcher_new(struct session *s, struct imap_search *program,
 	m->program = program;
 	m->now = clock_wall() / USEC_PER_SEC;
 	section_init(&m->src);
+	texts_init(&m->texts);
 	arena_at_free(mem, forget, m);
 	return m;
 }
@@ -195,9 +194,32 @@ open_message(struct matcher *m)
 		if (section_open(&m->src, m->s->view, m->seq, &fail,
 		    &err) < 0)
 			return false;
+		texts_begin(&m->texts, &m->src.body);
 	}
 	return m->src.open &&
 	    section_structure(&m->src, m->s->view, m->seq, &err) == 0;
+}
+
+/* A header of the open message. */
+static struct slice
+header_at(struct matcher *m, uint64_t offset, uint64_t size)
+{
+	struct slice	 whole = m->texts.whole;
+
+	if (whole.p == NULL)
+		return section_read(&m->src, offset, size, HEADER_MAX);
+	return slice_first(slice_from(whole, (size_t)offset),
+	    size < HEADER_MAX ? (size_t)size : HEADER_MAX);
+}
+
+/* The needle of a key, made ready once for many messages. */
+static const struct find *
+needle_of(struct matcher *m, const struct imap_search *k)
+{
+	if (m->find_key != k)
+		find_init(&m->find, k->value);
+	m->find_key = k;
+	return &m->find;
 }
 
 /* The whole header, or the stored fields if these are enough. */
@@ -212,51 +234,11 @@ get_header(struct matcher *m, bool stored, struct slice *out)
 	if (!m->have_header) {
 		if (!open_message(m))
 			return false;
-		m->header = section_read(&m->src, 0,
-		    m->src.mime.root->header_size, HEADER_MAX);
+		m->header = header_at(m, 0, m->src.mime.root->header_size);
 		m->have_header = true;
 	}
 	*out = m->header;
 	return true;
-}
-
-/* Does "name: body" or the body alone, decoded, contain the needle? */
-static bool
-field_has(const struct header_field *f, bool with_name, struct slice needle)
-{
-	struct buf	 flat, text, folded;
-	bool		 found;
-
-	buf_init(&flat, f->whole.len + 16);
-	buf_init(&text, f->whole.len * 4 + 16);
-	buf_init(&folded, f->whole.len * 8 + 16);
-	if (with_name) {
-		buf_add_slice(&flat, f->name);
-		buf_adds(&flat, ": ");
-	}
-	header_unfold(&flat, f->body);
-	rfc2047_decode(&text, buf_slice(&flat));
-	utf8_fold(&folded, buf_slice(&text));
-	found = slice_search(buf_slice(&folded), needle) >= 0;
-	buf_clear(&flat);
-	buf_clear(&text);
-	buf_clear(&folded);
-	return found;
-}
-
-/* name empty: any field. */
-static bool
-header_has(struct slice header, struct slice name, struct slice needle)
-{
-	struct header_field	 f;
-
-	while (header_next(&header, &f)) {
-		if (name.len > 0 && !slice_ieq(f.name, name))
-			continue;
-		if (field_has(&f, name.len == 0, needle))
-			return true;
-	}
-	return false;
 }
 
 static bool
@@ -265,7 +247,7 @@ match_header(struct matcher *m, const struct imap_search *k)
 	struct slice	 header;
 
 	return get_header(m, view_header_stored(k->field), &header) &&
-	    header_has(header, k->field, k->value);
+	    texts_header_has(&m->texts, header, k->field, needle_of(m, k));
 }
 
 static bool
@@ -286,121 +268,6 @@ match_sent(struct matcher *m, const struct imap_search *k)
 	    k->key == IMAP_KEY_SENTON ? day == k->n : day >= k->n;
 }
 
-/*
- * Bodies, window by window.
- */
-enum transfer { TRANSFER_PLAIN, TRANSFER_BASE64, TRANSFER_QP };
-
-struct body_search {
-	struct slice		 needle, charset;
-	enum transfer		 transfer;
-	struct base64_dec	 b64;
-	struct qp_dec		 qp;
-	struct buf		 decoded;	/* not searched yet */
-	struct buf		 folded;	/* end of what was searched */
-};
-
-/* Convert, fold, search; keep what the needle may begin in. */
-static bool
-search_window(struct body_search *b, struct slice text)
-{
-	struct buf	 utf8;
-	size_t		 n;
-
-	buf_init(&utf8, text.len * 4 + 16);
-	(void)utf8_from_charset(&utf8, b->charset, text);
-	utf8_fold(&b->folded, buf_slice(&utf8));
-	buf_clear(&utf8);
-	if (slice_search(buf_slice(&b->folded), b->needle) >= 0)
-		return true;
-	n = buf_len(&b->folded);
-	if (n >= b->needle.len)
-		buf_consume(&b->folded, n - b->needle.len + 1);
-	return false;
-}
-
-/* Windows end at line ends, where no character is cut and stateful charsets
- * are in their initial state. */
-static bool
-search_decoded(struct body_search *b, bool last)
-{
-	struct slice	 text = buf_slice(&b->decoded);
-	ptrdiff_t	 end;
-	bool		 found;
-
-	if (!last && text.len < WINDOW)
-		return false;
-	end = last ? -1 : slice_rfind(text, '\n');
-	if (end >= 0)
-		text = slice_first(text, (size_t)end + 1);
-	found = search_window(b, text);
-	buf_consume(&b->decoded, text.len);
-	return found;
-}
-
-static void
-decode(struct body_search *b, struct slice raw)
-{
-	switch (b->transfer) {
-	case TRANSFER_PLAIN:
-		buf_add_slice(&b->decoded, raw);
-		break;
-	case TRANSFER_BASE64:
-		base64_dec_feed(&b->b64, raw, &b->decoded);
-		break;
-	case TRANSFER_QP:
-		qp_dec_feed(&b->qp, raw, &b->decoded);
-		break;
-	}
-}
-
-static bool
-search_body(struct matcher *m, const struct mime_part *p,
-    struct body_search *b)
-{
-	unsigned char	 piece[PIECE];
-	uint64_t	 at = p->body_offset, end = at + p->body_size;
-
-	while (at < end) {
-		size_t	 n = end - at < PIECE ? (size_t)(end - at) : PIECE;
-		ssize_t	 got = view_body_read(&m->src.body, at, piece, n);
-
-		if (got <= 0)
-			break;
-		at += (uint64_t)got;
-		decode(b, slice_of(piece, (size_t)got));
-		if (search_decoded(b, false))
-			return true;
-	}
-	if (b->transfer == TRANSFER_QP)
-		qp_dec_end(&b->qp, &b->decoded);
-	return search_decoded(b, true);
-}
-
-static bool
-leaf_has(struct matcher *m, const struct mime_part *p, struct slice needle)
-{
-	struct body_search	 b = { .needle = needle };
-	bool			 found;
-
-	if (!slice_iis(p->type, "text") && !slice_iis(p->type, "message"))
-		return false;
-	b.charset = mime_param(p->params, p->nparams, "charset");
-	/* Undeclared 8-bit text is UTF-8 more often than not. */
-	if (b.charset.len == 0 || slice_iis(b.charset, "us-ascii"))
-		b.charset = SLICE_LIT("utf-8");
-	if (slice_iis(p->encoding, "base64"))
-		b.transfer = TRANSFER_BASE64;
-	else if (slice_iis(p->encoding, "quoted-printable"))
-		b.transfer = TRANSFER_QP;
-	buf_init(&b.decoded, WINDOW + 2 * PIECE);
-	buf_init(&b.folded, 8 * (WINDOW + 2 * PIECE) + needle.len);
-	found = search_body(m, p, &b);
-	buf_clear(&b.decoded);
-	buf_clear(&b.folded);
-	return found;
-}
-
 static const struct mime_part *
 next_part(const struct mime_part *p)
 {
@@ -415,15 +282,18 @@ next_part(const struct mime_part *p)
 static bool
 match_body(struct matcher *m, const struct imap_search *k)
 {
+	const struct find	*f = needle_of(m, k);
+
 	if (!open_message(m))
 		return false;
 	for (const struct mime_part *p = m->src.mime.root; p != NULL;
 	    p = next_part(p)) {
-		if (p->parent != NULL && header_has(section_read(&m->src,
-		    p->header_offset, p->header_size, HEADER_MAX),
-		    slice_of(NULL, 0), k->value))
+		if (p->parent != NULL && texts_header_has(&m->texts,
+		    header_at(m, p->header_offset, p->header_size),
+		    slice_of(NULL, 0), f))
 			return true;
-		if (p->child == NULL && leaf_has(m, p, k->value))
+		if (p->child == NULL &&
+		    texts_part_has(&m->texts, &m->src.body, p, f))
 			return true;
 	}
 	return k->value.len == 0;
@@ -435,7 +305,8 @@ match_text(struct matcher *m, const struct imap_search *k)
 	struct slice	 header;
 
 	if (get_header(m, false, &header) &&
-	    header_has(header, slice_of(NULL, 0), k->value))
+	    texts_header_has(&m->texts, header, slice_of(NULL, 0),
+	    needle_of(m, k)))
 		return true;
 	return match_body(m, k);
 }
@@ -551,6 +422,7 @@ matcher_run(struct matcher *m, uint32_t seq, struct view_msg *msg_out)
 	*msg_out = m->msg;
 	found = match(m, m->program);
 	section_close(&m->src);
+	texts_end(&m->texts);
 	arena_reset(m->src.mem);
 	return found;
 }

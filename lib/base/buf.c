@@ -120,6 +120,12 @@ buf_put(struct buf *b, const void *p, size_t n)
 
 	if (n == 0)
 		return true;
+	/* Mostly there is room: size is never more than max. */
+	if (n <= b->size - b->to && b->mem != NULL) {
+		memcpy(b->mem + b->to, p, n);
+		b->to += n;
+		return true;
+	}
 	if ((to = buf_space(b, n)) == NULL)
 		return false;
 	memcpy(to, p, n);
@@ -151,7 +157,10 @@ buf_addc(struct buf *b, int c)
 {
 	unsigned char	byte = (unsigned char)c;
 
-	buf_add(b, &byte, 1);
+	if (b->to < b->size && !b->overflow)
+		b->mem[b->to++] = byte;
+	else
+		buf_add(b, &byte, 1);
 }
 
 void

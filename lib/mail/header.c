@@ -186,13 +186,13 @@ header_name_ok(struct slice name)
 void
 header_unfold(struct buf *out, struct slice body)
 {
+	struct slice	line;
+
 	body = slice_trim(body);
-	for (size_t i = 0; i < body.len; i++) {
-		if (body.p[i] == '\n')
-			continue;
-		if (body.p[i] == '\r' && i + 1 < body.len &&
-		    body.p[i + 1] == '\n')
-			continue;
-		buf_addc(out, body.p[i]);
+	while (slice_cut(&body, '\n', &line)) {
+		if (line.len > 0 && line.p[line.len - 1] == '\r')
+			line.len--;
+		buf_add_slice(out, line);
 	}
+	buf_add_slice(out, body);
 }

@@ -13,8 +13,9 @@ can_quote(struct slice s)
 	if (s.len > QUOTED_MAX)
 		return false;
 	for (size_t i = 0; i < s.len; i++)
-		if (s.p[i] == '\0' || s.p[i] == '\r' || s.p[i] == '\n' ||
-		    s.p[i] > 127)
+		/* Most are neither controls nor beyond ASCII. */
+		if ((s.p[i] < ' ' && (s.p[i] == '\0' || s.p[i] == '\r' ||
+		    s.p[i] == '\n')) || s.p[i] > 127)
 			return false;
 	return true;
 }
@@ -45,10 +46,14 @@ imap_add_string(struct buf *out, struct slice s)
 	}
 	buf_addc(out, '"');
 	for (size_t i = 0; i < s.len; i++) {
-		if (s.p[i] == '"' || s.p[i] == '\\')
-			buf_addc(out, '\\');
-		buf_addc(out, s.p[i]);
+		if (s.p[i] != '"' && s.p[i] != '\\')
+			continue;
+		buf_add(out, s.p, i);
+		buf_addc(out, '\\');
+		s = slice_from(s, i);
+		i = 0;			/* it goes out with what follows */
 	}
+	buf_add_slice(out, s);
 	buf_addc(out, '"');
 }
 
