@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "store/rebuild.h"
@@ -9,6 +11,7 @@
 #include "store/subs.h"
 #include "store/table.h"
 #include "store/view_int.h"
+#include "sys/clock.h"
 
 struct entry {
 	const char	*dir;
@@ -108,15 +111,140 @@ make_special(struct store_user *u)
 	}
 }
 
+/*
+ * The answer is remembered as long as the root and the two files look the same:
+ * every mailbox that comes, goes or changes its name changes the root's time,
+ * whoever does it.
+ */
+struct looks {				/* zeroed before it is filled */
+	dev_t		dev;
+	ino_t		ino;
+	off_t		size;
+	struct timespec	mtime, ctime;
+};
+
+struct list_key {
+	struct looks	root, subs, special;
+};
+
+struct list_cache {
+	struct list_key	key;
+	struct arena	*mem;		/* this struct lives there */
+	struct store_listed *v;
+	size_t		 n;
+};
+
+#define CACHE_MAX	1000		/* names; what a user may make us keep */
+
+static bool
+look_at(const struct store_user *u, const char *name, struct looks *out)
+{
+	struct stat	st;
+	char		path[4096];
+	int64_t		now = clock_wall() * 1000, changed;
+	int		n = snprintf(path, sizeof(path), "%s%s", u->path,
+			    name);
+
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return false;
+	if (stat(path, &st) < 0)
+		return errno == ENOENT;
+	out->dev = st.st_dev;
+	out->ino = st.st_ino;
+	out->size = st.st_size;
+	out->mtime = st.st_mtim;
+	out->ctime = st.st_ctim;
+	/* A further change in the same tick of the clock would not show. */
+	changed = (int64_t)st.st_ctim.tv_sec * 1000000000 +
+	    st.st_ctim.tv_nsec;
+	return now - changed > BOX_TICK_NS;
+}
+
+/* False: nothing may be concluded from it. */
+static bool
+list_key(const struct store_user *u, struct list_key *out)
+{
+	memset(out, 0, sizeof(*out));
+	return look_at(u, "", &out->root) &&
+	    look_at(u, "/subscriptions", &out->subs) &&
+	    look_at(u, "/posthouse.special", &out->special);
+}
+
+void
+list_forget(struct store_user *u)
+{
+	struct arena	*mem = u->list == NULL ? NULL : u->list->mem;
+
+	u->list = NULL;
+	arena_free(&mem);
+}
+
+static struct store_listed *
+copy_list(struct arena *a, const struct store_listed *v, size_t n)
+{
+	struct store_listed	*out = arena_array(a, n + 1, sizeof(*out));
+
+	for (size_t i = 0; i < n; i++) {
+		out[i] = v[i];
+		out[i].name = arena_strdup(a, v[i].name);
+	}
+	return out;
+}
+
+static void
+remember(struct store_user *u, const struct list_key *key,
+    const struct store_listed *v, size_t n)
+{
+	struct arena		*mem;
+	struct list_cache	*c;
+
+	if (n > CACHE_MAX)
+		return;
+	mem = arena_new();
+	c = arena_alloc(mem, sizeof(*c));
+	*c = (struct list_cache){ .key = *key, .mem = mem,
+	    .v = copy_list(mem, v, n), .n = n };
+	u->list = c;
+}
+
+static int	 list_anew(struct store_user *u, struct arena *a,
+		    struct store_listed **out, size_t *n_out,
+		    struct error *err) MUST_USE;
+
 int
 store_list(struct store_user *u, struct arena *a, struct store_listed **out,
     size_t *n_out, struct error *err)
 {
+	struct list_key	key;
+	bool		sure = list_key(u, &key);
+
+	if (sure && u->list != NULL &&
+	    memcmp(&u->list->key, &key, sizeof(key)) == 0) {
+		*out = copy_list(a, u->list->v, u->list->n);
+		*n_out = u->list->n;
+		return 0;
+	}
+	list_forget(u);
+	make_special(u);
+	/* Before the reading: what changes meanwhile does not fit it. */
+	sure = list_key(u, &key);
+	if (list_anew(u, a, out, n_out, err) < 0)
+		return -1;
+	if (sure)
+		remember(u, &key, *out, *n_out);
+	return 0;
+}
+
+static int
+list_anew(struct store_user *u, struct arena *a, struct store_listed **out,
+    size_t *n_out, struct error *err)
+{
 	struct names	s = { .a = a, .by_dir = hash_new() };
+	struct buf	special;
 	size_t		n = 0;
 	int		r;
 
-	make_special(u);
+	subs_special(u, &special);
 	r = collect(u, &s, err);
 	*out = arena_array(a, s.n + 1, sizeof(**out));
 	for (size_t i = 0; r == 0 && i < s.n; i++) {
@@ -128,12 +256,14 @@ store_list(struct store_user *u, struct arena *a, struct store_listed **out,
 		l->attrs = s.v[i]->attrs;
 		if ((l->attrs & (STORE_LIST_NOSELECT |
 		    STORE_LIST_NONEXISTENT)) == 0)
-			l->use = subs_use(u, s.v[i]->dir);
+			l->use = subs_use(u, buf_slice(&special),
+			    s.v[i]->dir);
 		n++;
 	}
 	if (n > 0)
 		qsort(*out, n, sizeof(**out), by_name);
 	*n_out = n;
+	buf_clear(&special);
 	hash_free(&s.by_dir);
 	mem_free(&s.v);
 	return r;

@@ -144,6 +144,7 @@ store_user_close(struct store_user **up)
 	if (u == NULL || --u->refs > 0)
 		return;
 	(void)hash_dels(u->store->users, u->path);
+	list_forget(u);
 	mem_free(&u->path);
 	mem_free(&u);
 }

@@ -29,6 +29,7 @@ struct store_user {
 	struct store	*store;
 	char		*path;		/* without "/" at the end */
 	unsigned int	 refs;
+	struct list_cache *list;	/* list.c; NULL: none */
 };
 
 /*
@@ -65,6 +66,13 @@ int	 tree_dirs(const struct store_user *u, struct arena *a, char ***out,
 bool	 tree_has_children(struct store_user *u, const char *dir);
 int	 tree_rename_inbox(struct store_user *u, const char *to,
 	    enum store_fail *fail_out, struct error *err) MUST_USE;
+
+/*
+ * list.c
+ */
+
+/* Forget what the last store_list() found. */
+void	 list_forget(struct store_user *u);
 
 /*
  * store.c

@@ -1142,6 +1142,90 @@ START_TEST(no_file_opened)
 }
 END_TEST
 
+/* "name:attrs:use " of all, sorted as they come. */
+static const char *
+listed(void)
+{
+	struct store_listed	*l;
+	size_t			 n;
+	char			*out = arena_strdup(mem, "");
+
+	ck_assert(store_list(user, mem, &l, &n, &err) == 0);
+	for (size_t i = 0; i < n; i++)
+		out = arena_printf(mem, "%s%s:%u:%u ", out, l[i].name,
+		    l[i].attrs, l[i].use);
+	return out;
+}
+
+static void
+let_tick_pass(void)
+{
+	(void)usleep(30000);
+}
+
+/* What is remembered of the tree is never older than the tree, whoever changes
+ * it, whether the last change was long ago or just now. */
+START_TEST(list_follows)
+{
+	struct stat	st;
+	struct timespec	times[2];
+	char		*sub = arena_printf(mem, "%s/subscriptions", maildir);
+	char		*dir = arena_printf(mem, "%s/.Other", maildir);
+	FILE		*f;
+
+	ck_assert_str_eq(listed(), "INBOX:0:0 Sent:4:32 ");
+	for (int wait = 0; wait < 2; wait++) {
+		ck_assert(store_create(user, "A", STORE_USE_JUNK, &fail,
+		    &err) == 0);
+		for (int k = 0; k < 2; k++) {
+			if (wait == 1)
+				let_tick_pass();
+			ck_assert_str_eq(listed(),
+			    "INBOX:0:0 A:0:16 Sent:4:32 ");
+		}
+		ck_assert(mkdir(dir, 0700) == 0);
+		for (int k = 0; k < 2; k++) {
+			if (wait == 1)
+				let_tick_pass();
+			ck_assert_str_eq(listed(),
+			    "INBOX:0:0 A:0:16 Other:0:0 Sent:4:32 ");
+		}
+		/* Written in place: the root does not know. */
+		f = fopen(sub, "a");
+		ck_assert(f != NULL && fputs("Other\n", f) >= 0 &&
+		    fclose(f) == 0);
+		ck_assert_str_eq(listed(),
+		    "INBOX:0:0 A:0:16 Other:4:0 Sent:4:32 ");
+		if (wait == 1)
+			let_tick_pass();
+		ck_assert(rename(dir, arena_printf(mem, "%s/.A.B",
+		    maildir)) == 0);
+		ck_assert_str_eq(listed(), "INBOX:0:0 A:2:16 A/B:0:0 "
+		    "Other:12:0 Sent:4:32 ");
+		ck_assert_str_eq(listed(), "INBOX:0:0 A:2:16 A/B:0:0 "
+		    "Other:12:0 Sent:4:32 ");
+		ck_assert(store_subscribe(user, "Other", false, &fail,
+		    &err) == 0);
+		ck_assert(store_delete(user, "A/B", &fail, &err) == 0);
+		ck_assert(store_delete(user, "A", &fail, &err) == 0);
+		ck_assert_str_eq(listed(), "INBOX:0:0 Sent:4:32 ");
+	}
+	/* One who sets the time back does not hide a change. */
+	let_tick_pass();
+	(void)listed();
+	ck_assert(stat(maildir, &st) == 0);
+	ck_assert(mkdir(dir, 0700) == 0);
+	times[0] = st.st_atim;
+	times[1] = st.st_mtim;
+	ck_assert(utimensat(AT_FDCWD, maildir, times, 0) == 0);
+	let_tick_pass();
+	ck_assert_str_eq(listed(), "INBOX:0:0 Other:0:0 Sent:4:32 ");
+	/* What was answered stays the caller's. */
+	ck_assert(rmdir(dir) == 0);
+	ck_assert_str_eq(listed(), "INBOX:0:0 Sent:4:32 ");
+}
+END_TEST
+
 START_TEST(tree)
 {
 	static const char *const	bad[] = { "", "/", "a//b", "../x", "a/..",
@@ -1241,6 +1325,7 @@ main(void)
 	tcase_add_test(t, damaged);
 	tcase_add_test(t, directory_fails);
 	tcase_add_test(t, no_file_opened);
+	tcase_add_test(t, list_follows);
 	tcase_add_test(t, tree);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);

@@ -230,20 +230,22 @@ special_read(const struct store_user *u, struct buf *b)
 	return r == 0;
 }
 
+void
+subs_special(const struct store_user *u, struct buf *out)
+{
+	buf_init(out, MAX_FILE);
+	if (!special_read(u, out))
+		buf_reset(out);
+}
+
 unsigned int
-subs_use(const struct store_user *u, const char *dir)
+subs_use(const struct store_user *u, struct slice special, const char *dir)
 {
 	const struct store	*s = u->store;
 	struct arena		*a;
-	struct buf		 b;
 	unsigned int		 use = 0;
-	bool			 found;
 
-	buf_init(&b, MAX_FILE);
-	found = special_read(u, &b) &&
-	    special_find(buf_slice(&b), dir, &use);
-	buf_clear(&b);
-	if (found)
+	if (special_find(special, dir, &use))
 		return use;
 	a = arena_new();
 	for (size_t i = 0; i < s->conf.nspecial; i++) {

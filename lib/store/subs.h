@@ -4,6 +4,7 @@
 #define STORE_SUBS_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/error.h"
 #include "store/store.h"
 
@@ -13,9 +14,12 @@ int	 subs_read(const struct store_user *u, struct arena *a, char ***out,
 int	 subs_change(const struct store_user *u, const char *dir, bool on,
 	    struct error *err) MUST_USE;
 
-/* Special use of a mailbox: what the client set at CREATE, else what the
- * configuration says. */
-unsigned int	 subs_use(const struct store_user *u, const char *dir);
+/* What clients set at CREATE, for subs_use(); a missing file is empty. */
+void	 subs_special(const struct store_user *u, struct buf *out);
+
+/* Special use of a mailbox: as that says, else as the configuration does. */
+unsigned int	 subs_use(const struct store_user *u, struct slice special,
+	    const char *dir);
 int	 subs_set_use(const struct store_user *u, const char *dir,
 	    unsigned int use, struct error *err) MUST_USE;
 int	 subs_move_use(const struct store_user *u, const char *from,

@@ -278,7 +278,8 @@ tree_dirs(const struct store_user *u, struct arena *a, char ***out,
 	while ((e = readdir(d)) != NULL) {
 		sweep(root, e->d_name);
 		if (e->d_name[0] != '.' || e->d_name[1] == '.' ||
-		    e->d_name[1] == '\0' || !has_dir(root, e->d_name))
+		    e->d_name[1] == '\0' || (e->d_type != DT_DIR &&
+		    (e->d_type != DT_UNKNOWN || !has_dir(root, e->d_name))))
 			continue;
 		if (n == size) {
 			size = size == 0 ? 16 : size * 2;
