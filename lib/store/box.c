@@ -468,17 +468,32 @@ box_refresh(struct box *b, struct error *err)
 	return 0;
 }
 
+/* By the whole path: the directory may have been renamed or replaced. */
+static bool
+stat_log(const struct box *b, struct stat *st)
+{
+	char	file[4096];
+	int	n = snprintf(file, sizeof(file), "%s/%s", b->path, LOG_FILE);
+
+	return n > 0 && (size_t)n < sizeof(file) && b->log.fd >= 0 &&
+	    stat(file, st) == 0 && st->st_ino == b->log.ino &&
+	    st->st_dev == b->log.dev;
+}
+
 bool
 box_is_there(const struct box *b)
 {
 	struct stat	st;
-	char		file[4096];
-	int		n = snprintf(file, sizeof(file), "%s/%s", b->path,
-			    LOG_FILE);
 
-	return n > 0 && (size_t)n < sizeof(file) && b->log.fd >= 0 &&
-	    stat(file, &st) == 0 && st.st_ino == b->log.ino &&
-	    st.st_dev == b->log.dev;
+	return stat_log(b, &st);
+}
+
+bool
+box_is_current(const struct box *b)
+{
+	struct stat	st;
+
+	return stat_log(b, &st) && (uint64_t)st.st_size == b->log.end;
 }
 
 /* Time of new/ or cur/, by its name: a directory that was replaced (a backup

@@ -83,6 +83,10 @@ int	 box_refresh(struct box *b, struct error *err) MUST_USE;
 /* Is this still the mailbox at its path, and its log? */
 bool	 box_is_there(const struct box *b);
 
+/* Is it, and is there nothing in the log that this box has not seen?  One stat;
+ * false also if that cannot tell. */
+bool	 box_is_current(const struct box *b);
+
 /* Do the directories' times differ from what the log says? */
 bool	 box_foreign(struct box *b);
 

@@ -598,12 +598,17 @@ view_sync(struct view *v, bool expunges, struct arena *a,
 
 	*out = (struct view_changes){ .count_before = view_count(v),
 	    .count = view_count(v), .recent = v->told_recent };
-	if (v->dead || !mailbox_is_there(v)) {
-		out->gone = v->dead = true;
-		return 0;
-	}
 	view_lazy_write(v, false);
-	if (box_refresh(&v->box, err) < 0 || view_merge(v, false, err) < 0)
+	/* Mostly nothing happened: then the log alone says so. */
+	if (v->dead || !box_is_current(&v->box)) {
+		if (v->dead || !mailbox_is_there(v)) {
+			out->gone = v->dead = true;
+			return 0;
+		}
+		if (box_refresh(&v->box, err) < 0)
+			return -1;
+	}
+	if (view_merge(v, false, err) < 0)
 		return -1;
 	if (v->dead) {
 		out->gone = true;

@@ -80,7 +80,11 @@ bool	 view_lazy_unread(const struct view *v, uint32_t uid);
  * from what this view has read before; until the next call of any of these. */
 int	 view_lazy_get(struct view *v, uint32_t uid,
 	    const struct box_msg **out, struct error *err) MUST_USE;
-/* The same with the file open. */
+/* Its true sizes alone. */
+int	 view_lazy_sizes(struct view *v, uint32_t uid, int fd,
+	    uint64_t *disk_out, uint64_t *wire_out, struct error *err)
+	    MUST_USE;
+/* As view_lazy_get(), with the file open. */
 int	 view_lazy_read(struct view *v, uint32_t uid, int fd,
 	    const struct box_msg **out, struct error *err) MUST_USE;
 

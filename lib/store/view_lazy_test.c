@@ -486,6 +486,8 @@ START_TEST(sizes)
 		ck_assert_uint_eq(m.disk_size, sizeof(lf) - 1);
 	}
 	view_close(&v);
+	/* Only where the name lied was the message parsed for its bytes. */
+	ck_assert_uint_eq(unread(REC_UNREAD), 1);
 	ck_assert(store_status(user, "INBOX", &st, &fail, &err) == 0);
 	ck_assert_uint_eq(st.size, COUNT(t) * (sizeof(crlf) - 1));
 }

@@ -195,16 +195,10 @@ static int
 sizes(struct view *v, uint32_t uid, int fd, uint64_t *disk, uint64_t *wire,
     struct error *err)
 {
-	const struct box_msg	*m;
 	const struct rec	*r;
 
-	if (view_lazy_unread(v, uid)) {
-		if (view_lazy_read(v, uid, fd, &m, err) < 0)
-			return -1;
-		*disk = m->disk_size;
-		*wire = m->wire_size;
-		return 0;
-	}
+	if (view_lazy_unread(v, uid))
+		return view_lazy_sizes(v, uid, fd, disk, wire, err);
 	r = box_rec(&v->box, box_find(&v->box, uid));
 	*disk = r->disk_size;
 	*wire = r->wire_size;
