@@ -760,9 +760,17 @@ look(struct view *v)
 	for (uint32_t seq = 1; seq <= view_count(v); seq++) {
 		struct view_msg	m;
 
+		int		n;
+
 		view_get(v, seq, &m);
-		if (!m.expunged)
-			saw(m.uid, number_of(v, seq, a));
+		if (m.expunged)
+			continue;
+		/* One that a scan found is read only now: another session may
+		 * have expunged it meanwhile. */
+		if ((n = number_of(v, seq, a)) == 0)
+			view_get(v, seq, &m);
+		if (n != 0 || !m.expunged)
+			saw(m.uid, n);
 	}
 	arena_free(&a);
 }
