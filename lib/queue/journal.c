@@ -290,11 +290,16 @@ enum queue_read
 journal_msg_open(struct journal_rec *r, struct arena *a,
     struct queue_msg *out, struct error *err)
 {
+	struct slice	 known = slice_of(NULL, 0);
 	enum queue_read	 got;
 
 	*out = QUEUE_MSG_NONE;
-	got = queue_image_read(r->seg->walk.fd, r->at, r->length, r->old,
-	    r->id, a, out, err);
+	/* One that was just found is mostly still at hand; what may be
+	 * damaged is read from the disk. */
+	if (!r->old)
+		known = seg_walk_has(&r->seg->walk, r->at, r->length);
+	got = queue_image_read(r->seg->walk.fd, r->at, r->length, known,
+	    r->old, r->id, a, out, err);
 	if (got != QUEUE_OK)
 		return got;
 	out->rec = r;

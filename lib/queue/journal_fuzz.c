@@ -45,7 +45,8 @@ walk(int fd, uint64_t size, bool search)
 			ASSERT(at >= last + SEG_FRAME &&
 			    at + f.length <= size && queue_id_ok(f.id));
 			last = at + f.length;
-			if (queue_image_read(fd, at, f.length, true, f.id, a,
+			if (queue_image_read(fd, at, f.length,
+			    seg_walk_has(&w, at, f.length), true, f.id, a,
 			    &m, NULL) == QUEUE_OK)
 				ASSERT(m.content_offset + m.content_size <=
 				    at + f.length && m.status_offset +

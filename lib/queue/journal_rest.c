@@ -42,7 +42,8 @@ is_whole(struct rest *w, const struct seg_frame *f, uint64_t at)
 	struct arena		*a = arena_new();
 	struct queue_msg	 m = QUEUE_MSG_NONE;
 	enum queue_read		 r = queue_image_read(w->s->walk.fd, at,
-				    f->length, true, f->id, a, &m, w->err);
+				    f->length, slice_of(NULL, 0), true, f->id,
+				    a, &m, w->err);
 
 	arena_free(&a);
 	return r;

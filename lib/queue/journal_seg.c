@@ -20,6 +20,9 @@
 #define FRAME_MAGIC	"PHframe\n"
 #define MAGIC_SIZE	8
 
+/* An image that is better read by itself. */
+#define SEG_LARGE	((uint32_t)16384)
+
 /* Offsets in the segment's head. */
 enum { S_GENERATION = 8, S_CRC = 16, S_SIZE = 20 };
 /* Offsets in a frame's head. */
@@ -322,22 +325,34 @@ seg_void(const struct seg *s, uint64_t at)
  * Walking.
  */
 
+/* Small messages are read together with their heads; of large ones the heads
+ * alone are of use here. */
 static const unsigned char *
 peek(struct seg_walk *w)
 {
 	uint64_t	 left = w->end - w->next;
+	size_t		 most = w->large ? SEG_BLOCK : sizeof(w->cache);
 	ssize_t		 n;
 
 	if (w->ncache < SEG_FRAME || w->next < w->cache_at ||
 	    w->next > w->cache_at + w->ncache - SEG_FRAME) {
-		n = file_pread(w->fd, w->cache, left < sizeof(w->cache) ?
-		    (size_t)left : sizeof(w->cache), (off_t)w->next);
+		n = file_pread(w->fd, w->cache, left < most ? (size_t)left :
+		    most, (off_t)w->next);
 		w->ncache = n < 0 ? 0 : (size_t)n;
 		w->cache_at = w->next;
 		if (w->ncache < SEG_FRAME)
 			return NULL;
 	}
 	return w->cache + (w->next - w->cache_at);
+}
+
+struct slice
+seg_walk_has(const struct seg_walk *w, uint64_t at, uint64_t length)
+{
+	if (at < w->cache_at || length > w->ncache ||
+	    at - w->cache_at > w->ncache - length)
+		return slice_of(NULL, 0);
+	return slice_of(w->cache + (at - w->cache_at), (size_t)length);
 }
 
 int
@@ -351,6 +366,7 @@ seg_walk(struct seg_walk *w, struct seg_frame *out, uint64_t *at_out)
 		if (seg_frame_get(head, w->generation, out) &&
 		    w->next + SEG_FRAME + out->length <= w->end) {
 			*at_out = w->next + SEG_FRAME;
+			w->large = out->length > SEG_LARGE;
 			w->next += seg_frame_room(out->length);
 			return 1;
 		}

@@ -68,14 +68,19 @@ struct seg_walk {
 	uint64_t	 next, end;	/* where to look, and no further */
 	bool		 search;	/* look behind damage for more; else only
 					 * for the next batch */
+	bool		 large;		/* the last frame was */
 	uint64_t	 cache_at;
 	size_t		 ncache;
-	unsigned char	 cache[32768];
+	unsigned char	 cache[98304];
 };
 
 /* 1: *at_out is where its image begins; 0: no more; -1: cannot be read. */
 int	 seg_walk(struct seg_walk *w, struct seg_frame *out,
 	    uint64_t *at_out);
+
+/* These bytes, as long as nothing else is walked over; empty: not at hand. */
+struct slice	 seg_walk_has(const struct seg_walk *w, uint64_t at,
+		    uint64_t length);
 
 /* 1: begun and not retired since; 0: not; -1: cannot be read. */
 int	 seg_generation(int fd, uint64_t *out);

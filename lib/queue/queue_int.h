@@ -111,9 +111,10 @@ int	 queue_each_name(int path_fd, bool (*each)(void *arg, const char *name),
 	    void *arg, struct error *err) MUST_USE;
 
 /* Read the image of message `id` at `base`.  size: of the image, or of what
- * may be one. */
+ * may be one.  known: its bytes, if they are in memory; else empty. */
 enum queue_read	 queue_image_read(int fd, uint64_t base, uint64_t size,
-		    bool verify, const char *id, struct arena *a,
-		    struct queue_msg *out, struct error *err) MUST_USE;
+		    struct slice known, bool verify, const char *id,
+		    struct arena *a, struct queue_msg *out,
+		    struct error *err) MUST_USE;
 
 #endif

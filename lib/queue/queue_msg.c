@@ -64,9 +64,11 @@ open_file(struct queue *q, enum queue_dir dir, const char *id, bool writable,
 struct image {
 	int		 fd;
 	uint64_t	 base, size;
-	/* The front of it, in one read; small messages are all here. */
-	unsigned char	 front[FRONT];
+	/* The front of it, known or in one read; small messages are all
+	 * here. */
+	const unsigned char	*front;
 	size_t		 nfront;
+	unsigned char	 own[FRONT];
 };
 
 /* Exactly n bytes.  Fewer: it is damaged. */
@@ -163,18 +165,25 @@ read_tail(const struct image *im, const struct queue_head *h,
 	return r;
 }
 
+static int
+read_front(struct image *im, struct error *err)
+{
+	size_t	 want = im->size < FRONT ? (size_t)im->size : FRONT;
+	ssize_t	 got = file_pread(im->fd, im->own, want, (off_t)im->base);
+
+	if (got < 0)
+		return error_sys(err, "read queue file");
+	im->front = im->own;
+	im->nfront = (size_t)got;
+	return 0;
+}
+
 static enum queue_read
 read_head(struct image *im, const char *id, struct queue_head *h,
     struct error *err)
 {
-	size_t	 want = im->size < FRONT ? (size_t)im->size : FRONT;
-	ssize_t	 got = file_pread(im->fd, im->front, want, (off_t)im->base);
-
-	if (got < 0) {
-		(void)error_sys(err, "read queue file");
+	if (im->nfront == 0 && read_front(im, err) < 0)
 		return QUEUE_ERROR;
-	}
-	im->nfront = (size_t)got;
 	if (im->nfront < QUEUE_HEAD_SIZE)
 		(void)error_set(err, "file too short");
 	else if (queue_head_get(slice_of(im->front, QUEUE_HEAD_SIZE), h,
@@ -190,8 +199,9 @@ read_head(struct image *im, const char *id, struct queue_head *h,
 }
 
 enum queue_read
-queue_image_read(int fd, uint64_t base, uint64_t size, bool verify,
-    const char *id, struct arena *a, struct queue_msg *out, struct error *err)
+queue_image_read(int fd, uint64_t base, uint64_t size, struct slice known,
+    bool verify, const char *id, struct arena *a, struct queue_msg *out,
+    struct error *err)
 {
 	struct image		 im;
 	struct queue_head	 h;
@@ -201,6 +211,8 @@ queue_image_read(int fd, uint64_t base, uint64_t size, bool verify,
 	im.fd = fd;
 	im.base = base;
 	im.size = size;
+	im.front = known.p;
+	im.nfront = known.len;
 	r = read_head(&im, id, &h, err);
 	if (r == QUEUE_OK)
 		r = read_tail(&im, &h, queue_head_crc(im.front), a, &out->env,
@@ -229,8 +241,8 @@ queue_msg_open(struct queue *q, enum queue_dir dir, const char *id,
 	*out = QUEUE_MSG_NONE;
 	r = open_file(q, dir, id, writable, &out->fd, &size, err);
 	if (r == QUEUE_OK)
-		r = queue_image_read(out->fd, 0, size, verify, id, a, out,
-		    err);
+		r = queue_image_read(out->fd, 0, size, slice_of(NULL, 0),
+		    verify, id, a, out, err);
 	if (r != QUEUE_OK)
 		queue_msg_close(out);
 	return r;
