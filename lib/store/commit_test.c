@@ -5,10 +5,8 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -18,11 +16,11 @@
 #include "base/list.h"
 #include "store/box.h"
 #include "store/store.h"
+#include "store/store_fixture.h"
 #include "store/view.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/loop.h"
-#include "sys/syncer.h"
 
 enum { SYNC_TMP, SYNC_NEW, SYNC_CUR, SYNC_LOG, SYNC_OTHER, SYNC_KINDS };
 
@@ -34,15 +32,6 @@ static pthread_mutex_t	mutex = PTHREAD_MUTEX_INITIALIZER;
 static unsigned int	synced[SYNC_KINDS];
 static int		fail_kind = -1;		/* this one fails, once */
 static char		fail_in[100];		/* ... with this in its path */
-
-static char			 root[256], maildir[300];
-static struct loop		*loop;
-static struct syncer		*syncer;
-static struct store		*store;
-static struct store_user	*user;
-static struct arena		*mem;
-static struct error		 err;
-static enum store_fail		 fail;
 
 static int
 kind_of(int fd, char path[1000])
@@ -100,55 +89,6 @@ fdatasync(int fd)
 	return -1;
 }
 
-static int
-remove_one(const char *path, const struct stat *st UNUSED, int what UNUSED,
-    struct FTW *f UNUSED)
-{
-	return remove(path);
-}
-
-static void
-open_store(void)
-{
-	struct store_conf	conf = { .hostname = "host", .separator = '/' };
-
-	loop = loop_new();
-	syncer = syncer_new(loop, 8);
-	store = store_new(loop, syncer, &conf);
-	ck_assert_msg(store_user_open(store, maildir, true, &user, &fail,
-	    &err) == 0, "%s", err.text);
-}
-
-static void
-close_store(void)
-{
-	store_user_close(&user);
-	store_free(&store);
-	syncer_free(&syncer);
-	loop_free(&loop);
-}
-
-static void
-setup(void)
-{
-	const char	*tmp = getenv("TMPDIR");
-
-	(void)snprintf(root, sizeof(root), "%s/commit_test.XXXXXX",
-	    tmp != NULL ? tmp : "/tmp");
-	ck_assert(mkdtemp(root) != NULL);
-	(void)snprintf(maildir, sizeof(maildir), "%s/user/Maildir", root);
-	mem = arena_new();
-	open_store();
-}
-
-static void
-teardown(void)
-{
-	close_store();
-	arena_free(&mem);
-	(void)nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 struct waiting {
 	bool			 ran;
 	struct store_done	 r;
@@ -169,16 +109,6 @@ done_cb(void *arg, const struct store_done *r)
 }
 
 static void
-wait_for(bool *flag)
-{
-	usec_t	end = clock_mono() + SECS(100);
-
-	while (!*flag && clock_mono() < end)
-		loop_once(loop, MSECS(50));
-	ck_assert(*flag);
-}
-
-static void
 begin(struct waiting *w, const char *mailbox, unsigned int flags, int n)
 {
 	char			*text = arena_printf(mem, "Subject: number %d\n"
@@ -187,9 +117,7 @@ begin(struct waiting *w, const char *mailbox, unsigned int flags, int n)
 				    .flags = flags, .size = strlen(text) };
 
 	*w = (struct waiting){ .ran = false };
-	d.fd = open(root, O_RDWR | O_TMPFILE, 0600);
-	ck_assert(d.fd >= 0);
-	ck_assert(write(d.fd, text, d.size) == (ssize_t)d.size);
+	d.fd = temp_fd(text, d.size);
 	store_deliver(user, &d, done_cb, w);
 	close(d.fd);
 	ck_assert(!w->ran);
@@ -472,8 +400,7 @@ START_TEST(sizes)
 		memset(text, 'a', bytes[i]);
 		for (size_t k = 70; k < bytes[i]; k += 71)
 			text[k] = '\n';
-		d.fd = open(root, O_RDWR | O_TMPFILE, 0600);
-		ck_assert(write(d.fd, text, d.size) == (ssize_t)d.size);
+		d.fd = temp_fd(text, d.size);
 		store_deliver(user, &d, done_cb, &w);
 		close(d.fd);
 		wait_for(&w.ran);
@@ -499,8 +426,7 @@ START_TEST(two_writers)
 	struct store_done	 r;
 
 	ck_assert(store_user_open(s2, maildir, true, &u2, &fail, &err) == 0);
-	d.fd = open(root, O_RDWR | O_TMPFILE, 0600);
-	ck_assert(write(d.fd, "a: b\r\n", 6) == 6);
+	d.fd = temp_fd("a: b\r\n", 6);
 	for (uint32_t i = 1; i < 600; i += 2) {
 		struct waiting	w;
 

@@ -42,13 +42,15 @@ noinst_LIBRARIES += %D%/libstore.a
 	%D%/watch.h
 
 check_PROGRAMS += %D%/store_test
-%C%_store_test_SOURCES = %D%/store_test.c
+%C%_store_test_SOURCES = %D%/store_test.c %D%/store_fixture.c \
+	%D%/store_fixture.h
 %C%_store_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_store_test_LDADD = $(LIBS_STORE) $(LIBS_MAIL) $(LIBS_SYS) $(LIBS_CODEC) \
 	$(LIBS_BASE) $(EVENT_LIBS) $(CHECK_LIBS)
 
 check_PROGRAMS += %D%/commit_test
-%C%_commit_test_SOURCES = %D%/commit_test.c
+%C%_commit_test_SOURCES = %D%/commit_test.c %D%/store_fixture.c \
+	%D%/store_fixture.h
 %C%_commit_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_commit_test_LDADD = $(LIBS_STORE) $(LIBS_MAIL) $(LIBS_SYS) $(LIBS_CODEC) \
 	$(LIBS_BASE) $(EVENT_LIBS) $(CHECK_LIBS)

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,87 +15,10 @@
 
 #include "store/box.h"
 #include "store/store.h"
+#include "store/store_fixture.h"
 #include "store/view.h"
 #include "sys/clock.h"
 #include "sys/loop.h"
-#include "sys/syncer.h"
-
-static char			 root[256], maildir[300];
-static struct loop		*loop;
-static struct syncer		*syncer;
-static struct store		*store;
-static struct store_user	*user;
-static struct arena		*mem;
-static struct error		 err;
-static enum store_fail		 fail;
-
-static const struct store_special	special[] = {
-	{ "Drafts", STORE_USE_DRAFTS, false },
-	{ "Sent", STORE_USE_SENT, true },
-};
-
-static int
-remove_one(const char *path, const struct stat *st, int what, struct FTW *f)
-{
-	(void)st;
-	(void)what;
-	(void)f;
-	return remove(path);
-}
-
-static void
-open_store(void)
-{
-	struct store_conf	conf = { .hostname = "host.test",
-				    .separator = '/', .special = special,
-				    .nspecial = COUNT(special) };
-
-	loop = loop_new();
-	syncer = syncer_new(loop, 4);
-	store = store_new(loop, syncer, &conf);
-	ck_assert_msg(store_user_open(store, maildir, true, &user, &fail,
-	    &err) == 0, "%s", err.text);
-}
-
-static void
-close_store(void)
-{
-	store_user_close(&user);
-	store_free(&store);
-	syncer_free(&syncer);
-	loop_free(&loop);
-}
-
-static void
-setup(void)
-{
-	const char	*tmp = getenv("TMPDIR");
-
-	(void)snprintf(root, sizeof(root), "%s/store_test.XXXXXX",
-	    tmp != NULL ? tmp : "/tmp");
-	ck_assert(mkdtemp(root) != NULL);
-	(void)snprintf(maildir, sizeof(maildir), "%s/user/Maildir", root);
-	mem = arena_new();
-	open_store();
-}
-
-static void
-teardown(void)
-{
-	close_store();
-	arena_free(&mem);
-	(void)nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static int
-temp_fd(const char *text, size_t len)
-{
-	int	fd = open(root, O_RDWR | O_TMPFILE, 0600);
-
-	ck_assert(fd >= 0);
-	ck_assert(write(fd, text, len) == (ssize_t)len);
-	return fd;
-}
 
 static char *
 message(int n)
@@ -298,16 +220,6 @@ done_cb(void *arg, const struct store_done *r)
 	ck_assert(!w->ran);
 	w->ran = true;
 	w->r = *r;
-}
-
-static void
-wait_for(bool *flag)
-{
-	usec_t	end = clock_mono() + SECS(60);
-
-	while (!*flag && clock_mono() < end)
-		loop_once(loop, MSECS(50));
-	ck_assert(*flag);
 }
 
 START_TEST(async_delivery)
