@@ -310,13 +310,10 @@ journal_msg_open(struct journal_rec *r, struct arena *a,
 	return got;
 }
 
-int
-journal_mark(struct journal_rec *r, size_t rcpt, char status,
-    struct error *err)
+void
+journal_mark(struct journal_rec *r, size_t rcpt, char status)
 {
-	(void)err;
 	done_log_add(r->seg, r->at, (uint32_t)rcpt, status);
-	return 0;
 }
 
 static void

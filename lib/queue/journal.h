@@ -85,8 +85,7 @@ enum queue_read	 journal_msg_open(struct journal_rec *r, struct arena *a,
 
 /* Notes.  They reach the file with journal_flush(), stable storage with a sync
  * of the descriptors of journal_dirty(). */
-int	 journal_mark(struct journal_rec *r, size_t rcpt, char status,
-	    struct error *err) MUST_USE;
+void	 journal_mark(struct journal_rec *r, size_t rcpt, char status);
 void	 journal_settle(struct journal_rec **r);	/* nothing is left to do */
 void	 journal_moved(struct journal_rec **r);	/* a durable file has it */
 void	 journal_flush(struct journal *j);

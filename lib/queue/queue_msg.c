@@ -340,8 +340,10 @@ queue_msg_mark(struct queue_msg *m, size_t rcpt, char status,
 {
 	ASSERT(rcpt < m->env.nrcpts && queue_status_ok(status));
 	m->env.rcpts[rcpt].status = status;
-	if (m->rec != NULL)
-		return journal_mark(m->rec, rcpt, status, err);
+	if (m->rec != NULL) {
+		journal_mark(m->rec, rcpt, status);
+		return 0;
+	}
 	if (file_pwrite(m->fd, &status, 1,
 	    (off_t)(m->status_offset + rcpt)) < 0)
 		return error_sys(err, "mark recipient of %s", m->id);
