@@ -32,7 +32,7 @@ size_t			 nsent, ndone, nstrangers;
 static struct syncer	*syncer;
 
 atomic_int	syncs, fail_sync, batches, fills;
-atomic_llong	fail_read = -1;
+atomic_llong	fail_read = -1, stale_read = -1;
 atomic_bool	no_syncs, hold_syncs, fail_syncfs;
 atomic_int	held_syncs;
 
@@ -100,12 +100,19 @@ ssize_t
 pread(int fd, void *p, size_t n, off_t at)
 {
 	long long	from = atomic_load(&fail_read);
+	long long	stale = atomic_load(&stale_read);
+	ssize_t		did;
 
 	if (from >= 0 && at >= from) {
 		errno = EIO;
 		return -1;
 	}
-	return syscall(SYS_pread64, fd, p, n, at);
+	did = syscall(SYS_pread64, fd, p, n, at);
+	if (stale >= at && stale + (long long)SEG_FRAME <= at + did) {
+		memset((char *)p + (stale - at), 0, SEG_FRAME);
+		atomic_store(&stale_read, -1);
+	}
+	return did;
 }
 
 /* Nothing is asserted while little may be written: that writes. */

@@ -43,6 +43,8 @@ extern atomic_bool	hold_syncs;
 extern atomic_int	held_syncs;
 extern atomic_int	fills;		/* MiB of segments prepared */
 extern atomic_llong	fail_read;	/* -1: none */
+extern atomic_llong	stale_read;	/* the next read of the frame that begins
+					 * here finds none; -1: none */
 
 /* No file may grow beyond this, until it may again.  libcheck's own files are
  * a few KiB and want room, too. */

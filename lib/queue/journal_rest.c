@@ -33,6 +33,7 @@ struct rest {
 	struct list		 bad;
 	uint64_t		 was;	/* all before this is dealt with */
 	uint64_t		 seen;	/* end of the last frame, good or bad */
+	uint64_t		 again;	/* this frame was found a second time */
 	struct error		*err;
 };
 
@@ -119,13 +120,41 @@ take(struct rest *w, const struct seg_frame *f, uint64_t at)
 	return -1;
 }
 
+/* A living writer may have filled what was passed over after it had been
+ * read.  Now it is there: a batch is only written when the one before it is
+ * synced.  1: look again from there; 0: no; -1: *err. */
+static int
+overtaken(struct rest *w, uint64_t at)
+{
+	struct seg_walk		*walk = &w->s->walk;
+	struct seg_frame	 f;
+	unsigned char		 head[SEG_FRAME];
+	ssize_t			 n;
+
+	if (w->dead || at - SEG_FRAME == w->seen || at == w->again)
+		return 0;
+	n = file_pread(walk->fd, head, sizeof(head), (off_t)w->seen);
+	if (n < 0)
+		return error_sys(w->err, "read journal/%s", w->s->name);
+	if (n != sizeof(head) || !seg_frame_get(head, walk->generation, &f))
+		return 0;
+	w->again = at;
+	walk->ncache = 0;
+	walk->next = w->seen;
+	return 1;
+}
+
 /* 1: go on; 0: what follows is not for now; -1: *err. */
 static int
 one_frame(struct rest *w, const struct seg_frame *f, uint64_t at)
 {
 	bool		settled = done_log_whole(w->s, at) != 0;
-	enum queue_read	got = settled ? QUEUE_OK : is_whole(w, f, at);
+	enum queue_read	got;
+	int		r = overtaken(w, at);
 
+	if (r != 0)
+		return r;
+	got = settled ? QUEUE_OK : is_whole(w, f, at);
 	if (got == QUEUE_ERROR)
 		return -1;
 	if (got != QUEUE_OK && !w->dead)

@@ -718,6 +718,26 @@ START_TEST(starts_while_written)
 }
 END_TEST
 
+/* A reader is overtaken: where it has looked for the last message of a batch
+ * in vain there is one when it finds the next batch. */
+START_TEST(overtaken)
+{
+	start_reader();
+	commit(3, 100);		/* the first one by itself */
+	commit_apart(2, 100);
+	journal_look(j);
+	ck_assert_uint_eq(sent[2].rec->at / SEG_BLOCK,
+	    sent[1].rec->at / SEG_BLOCK);
+	atomic_store(&stale_read, (long long)(sent[2].rec->at - SEG_FRAME));
+	close_reader();
+	start_reader();
+	ck_assert_int_eq(atomic_load(&stale_read), -1);
+	for (size_t i = 0; i < nsent; i++)
+		ck_assert_msg(sent[i].seen == 1, "message %zu: %d", i,
+		    sent[i].seen);
+}
+END_TEST
+
 /*
  * Trouble while following.
  */
@@ -1321,6 +1341,7 @@ add_reading(Suite *s)
 	tcase_add_test(t, half_a_batch);
 	tcase_add_test(t, told_too_little);
 	tcase_add_test(t, starts_while_written);
+	tcase_add_test(t, overtaken);
 	tcase_add_test(t, unreadable_is_not_given_up);
 	tcase_add_test(t, damage_behind_a_dead_writer);
 	tcase_add_test(t, settled_stay_away);
