@@ -218,11 +218,7 @@ def test_smuggling(s):
             b"\r.\r\n", b"\r\n\x00.\r\n", b"\r\r\n.\r\r\n"]
     for end in ends:
         r = Raw(i)
-        r.reply()
-        r.ask(b"EHLO x.test")
-        r.ask(b"MAIL FROM:<x@elsewhere.test>")
-        r.ask(b"RCPT TO:<%s>" % alice)
-        r.ask(b"DATA")
+        r.begin_data(alice.decode())
         r.put(b"Subject: outer\r\n\r\nbody" + end +
               b"MAIL FROM:<smuggled@elsewhere.test>\r\nRCPT TO:<%s>\r\n"
               b"DATA\r\nSubject: inner\r\n\r\nsmuggled\r\n.\r\n" % alice)
@@ -247,15 +243,7 @@ def test_plaintext_behind_starttls(s):
         if service == "smtp":
             r.ask(b"EHLO x.test")
         r.put(command)
-        seen = b""
-        try:
-            while True:
-                got = r.s.recv(4096)
-                if not got:
-                    break
-                seen += got
-        except ConnectionError:
-            pass
+        seen = r.rest()
         check(b"250 2.0.0 Ok" not in seen and b"b OK" not in seen and
               b"+OK Cap" not in seen,
               "%s: command behind STARTTLS was answered: %r" % (service,
@@ -292,13 +280,8 @@ def test_silent_clients(s):
 
 def test_lost_connection_leaves_nothing(s):
     i = s.posthouse()
-    alice = i.accounts[0]["user"].encode()
     r = Raw(i)
-    r.reply()
-    r.ask(b"EHLO x.test")
-    r.ask(b"MAIL FROM:<x@elsewhere.test>")
-    r.ask(b"RCPT TO:<%s>" % alice)
-    r.ask(b"DATA")
+    r.begin_data(i.accounts[0]["user"])
     r.put(b"Subject: cut off\r\n\r\nhalf a mess")
     r.s.shutdown(socket.SHUT_RDWR)
     r.close()

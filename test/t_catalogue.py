@@ -176,20 +176,6 @@ def test_smtp_commands(s):
     no_crash(i)
 
 
-def drain(r):
-    """All that comes until the connection closes."""
-    out = b""
-    try:
-        while True:
-            got = r.s.recv(65536)
-            if not got:
-                break
-            out += got
-    except (ConnectionResetError, BrokenPipeError):
-        pass
-    return out
-
-
 def test_smtp_floods(s):
     """What must end with 421 or a closed connection, within bounds."""
     i = s.posthouse(main={"smtpd_error_sleep_time": "0s",
@@ -212,7 +198,7 @@ def test_smtp_floods(s):
             r.s.shutdown(socket.SHUT_WR)
         except OSError:
             pass
-        out = drain(r)
+        out = r.rest()
         want = want if isinstance(want, tuple) else (want,)
         check(any(b"\r\n" + w in b"\r\n" + out for w in want), "%s: %r ... %r" % (
             label, out[:200], out[-200:]))
@@ -235,7 +221,7 @@ def test_smtp_floods(s):
             r.put(b"x" * 10000)
     except OSError:
         pass
-    out = drain(r)
+    out = r.rest()
     check(out.startswith(b"552") or out.startswith(b"421"), "9: %r" % out)
     r.close()
     # 26: recipients beyond the limit

@@ -3,10 +3,9 @@
 import glob
 import os
 import re
-import shutil
 
-from scenario import (CORPUS, Raw, Skip, check, equal, imap, inbox, message,
-                      pop, send, tls_context, wait_for, wait_inbox)
+from scenario import (CORPUS, Raw, Skip, check, equal, filled, imap, inbox,
+                      message, pop, send, wait_inbox)
 
 
 def ok(reply, what):
@@ -60,11 +59,7 @@ def test_mailboxes(s):
 
 
 def test_flags_and_expunge(s):
-    i = s.posthouse()
-    user = i.accounts[0]["user"]
-    for _ in range(5):
-        send(i, "x@elsewhere.test", user)
-    wait_inbox(i, user, 5)
+    i, user = filled(s, 5)
     a, b = imap(i, user), imap(i, user)
     ok(a.select("INBOX"), "SELECT")
     ok(b.select("INBOX"), "SELECT")
@@ -249,11 +244,7 @@ def uids(i, user):
 
 
 def test_uids_survive_the_index(s):
-    i = s.posthouse()
-    user = i.accounts[0]["user"]
-    for _ in range(8):
-        send(i, "x@elsewhere.test", user)
-    wait_inbox(i, user, 8)
+    i, user = filled(s, 8)
     c = imap(i, user)
     c.select("INBOX")
     c.store("2,5", "+FLAGS", r"(\Seen \Answered)")
@@ -273,11 +264,7 @@ def test_uids_survive_the_index(s):
 
 def test_other_programs_in_the_maildir(s):
     """A file dropped into new/, a flag changed by a rename, a removal."""
-    i = s.posthouse()
-    user = i.accounts[0]["user"]
-    for _ in range(3):
-        send(i, "x@elsewhere.test", user)
-    wait_inbox(i, user, 3)
+    i, user = filled(s, 3)
     _, before = uids(i, user)
     d = mailbox_dir(i, user)
     st = os.stat(d)
@@ -321,11 +308,7 @@ def test_corpus_by_append(s):
 
 
 def test_both_protocols_agree(s):
-    i = s.posthouse()
-    user = i.accounts[0]["user"]
-    for _ in range(3):
-        send(i, "x@elsewhere.test", user)
-    wait_inbox(i, user, 3)
+    i, user = filled(s, 3)
     p = pop(i, user)
     uidl = [x.split()[1] for x in p.uidl()[1]]
     equal(len(set(uidl)), 3, "distinct UIDLs")

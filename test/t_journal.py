@@ -5,20 +5,8 @@ import os
 import re
 import signal
 
-from peers import SlowServer
+from peers import held_up
 from scenario import (check, equal, message, send, wait_for, wait_inbox)
-
-
-def held_up(s, **main):
-    """An instance and a peer that takes messages and does not answer."""
-    far = s.address()
-    slow = SlowServer(far)
-    d = s.dns(["far MX 10 mx.far", "mx.far A " + far])
-    i = s.posthouse("a", main={
-        "smtp_tcp_port": str(slow.port), "minimal_backoff_time": "1s",
-        "maximal_backoff_time": "2s", "smtp_data_done_timeout": "600s",
-        **d.main_cf(), **main})
-    return i, slow
 
 
 def submit(i, slow):

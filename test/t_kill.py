@@ -7,7 +7,7 @@ import smtplib
 import threading
 import time
 
-from peers import SlowServer
+from peers import held_up
 from scenario import (check, equal, inbox, message, send, wait_for,
                       wait_inbox)
 from pairs import pair
@@ -105,12 +105,7 @@ def test_nothing_acknowledged_is_lost(s):
 def test_no_second_agent_after_a_kill_of_qmgr(s):
     """qmgr is killed while an agent is in the middle of a delivery: the next
     one waits until that agent has let go of the message."""
-    far = s.address()
-    slow = SlowServer(far)
-    d = s.dns(["far MX 10 mx.far", "mx.far A " + far])
-    i = s.posthouse("a", main={"smtp_tcp_port": str(slow.port),
-                               "minimal_backoff_time": "1s",
-                               "maximal_backoff_time": "2s", **d.main_cf()})
+    i, slow = held_up(s)
     alice, bob = (a["user"] for a in i.accounts)
     send(i, alice, "x@far.ph.example", service="submission")
     wait_for("the slow server", lambda: slow.received, 30)

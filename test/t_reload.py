@@ -2,7 +2,7 @@
 """`posthouse reload` under load drops no session and refuses nobody."""
 import threading
 
-from peers import SlowServer
+from peers import held_up
 from scenario import (Raw, check, equal, imap, message, pop, send, smtp,
                       wait_for, wait_inbox)
 
@@ -33,11 +33,7 @@ def test_no_session_is_dropped(s):
         t.start()
     # Sessions in the middle of something.
     half = Raw(i)
-    half.reply()
-    half.ask(b"EHLO x.test")
-    half.ask(b"MAIL FROM:<x@elsewhere.test>")
-    half.ask(b"RCPT TO:<%s>" % bob.encode())
-    half.ask(b"DATA")
+    half.begin_data(bob)
     half.put(b"Subject: half\r\n\r\nfirst line\r\n")
     m = imap(i, bob)
     m.select("INBOX")
@@ -115,12 +111,7 @@ def test_bad_configuration_is_refused(s):
 def test_reload_during_a_slow_delivery(s):
     """The queue manager that ends hears of its delivery; the new one leaves
     that message alone and serves the others meanwhile."""
-    far = s.address()
-    slow = SlowServer(far)
-    d = s.dns(["far MX 10 mx.far", "mx.far A " + far])
-    i = s.posthouse("a", main={"smtp_tcp_port": str(slow.port),
-                               "minimal_backoff_time": "1s",
-                               "maximal_backoff_time": "2s", **d.main_cf()})
+    i, slow = held_up(s)
     alice, bob = (a["user"] for a in i.accounts)
     send(i, alice, "x@far.ph.example", service="submission")
     wait_for("the slow server", lambda: slow.received, 30)

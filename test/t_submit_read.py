@@ -8,9 +8,9 @@ import re
 import subprocess
 
 import instance
-from scenario import (CORPUS, Failed, Skip, check, equal, imap, inbox,
-                      message, parse, password, pop, send, smtp, wait_for,
-                      wait_inbox)
+from scenario import (CORPUS, Failed, Skip, check, equal, filled, imap,
+                      inbox, message, parse, password, pop, send, smtp,
+                      wait_for, wait_inbox)
 
 SECONDS = int(instance.PATIENCE * instance.SLOW)
 
@@ -223,11 +223,7 @@ SyncState *
 
 
 def test_fetchmail_collects(s):
-    i = s.posthouse()
-    alice = i.accounts[0]["user"]
-    for _ in range(5):
-        send(i, "x@elsewhere.test", alice)
-    wait_inbox(i, alice, 5)
+    i, alice = filled(s, 5)
     out = os.path.join(s.dir, "mbox")
     rc = os.path.join(s.dir, "fetchmailrc")
     with open(rc, "w") as f:

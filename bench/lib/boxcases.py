@@ -2,11 +2,11 @@
 """Cases in which a mailbox is read: IMAP and POP3."""
 import time
 
+import load
 import mail
 import report
 import servers
 from cage import Counter
-from instance import Failed
 from mailclient import Imap, Pop
 
 FIELDS = "BODY.PEEK[HEADER.FIELDS (DATE FROM TO CC SUBJECT MESSAGE-ID " \
@@ -200,7 +200,6 @@ class IdleImap:
         return c
 
     def run(self, peer_class, env, counted):
-        held = []
         with env.scratch.place() as place:
             peer = peer_class(place, "mailbox", self.users)
             try:
@@ -208,18 +207,7 @@ class IdleImap:
                     mail.fill_maildir(peer.maildir(n), self.messages,
                                       peer.mail_owner(), peer.line_end)
                     self.session(peer, n).close()
-                pss, cpu = peer.cage.pss(), peer.cage.cpu()
-                for n in range(self.sessions):
-                    held.append(self.session(peer, n))
-                cpu = peer.cage.cpu() - cpu
-                if len(held) != self.sessions:
-                    raise Failed("%d sessions" % len(held))
-                return {self.title: {
-                    "kib_per_session": (peer.cage.pss() - pss) /
-                    self.sessions,
-                    "open_cpu_ms": cpu * 1000 / self.sessions,
-                    "label": peer.label, "durability": ""}}
+                return {self.title: load.cost_of_sessions(
+                    peer, self.sessions, lambda n: self.session(peer, n))}
             finally:
-                for c in held:
-                    c.close()
                 peer.cage.kill()

@@ -4,12 +4,11 @@ import json
 import os
 import signal
 import subprocess
-import threading
 import time
 
 import instance
+import peers
 from servers import HOST, TOOLS
-import socket
 
 
 def send(port, messages, *options):
@@ -40,26 +39,12 @@ class Sink:
         return json.loads(out)
 
 
-class Watch(threading.Thread):
+class Watch(peers.Listener):
     """A sink for single messages that says when each had arrived."""
 
     def __init__(self):
-        super().__init__(daemon=True)
-        self.listener = socket.socket()
-        self.listener.bind((HOST, 0))
-        self.listener.listen(20)
-        self.port = self.listener.getsockname()[1]
         self.arrived = []
-        self.start()
-
-    def run(self):
-        while True:
-            try:
-                c, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(c,),
-                             daemon=True).start()
+        super().__init__(HOST)
 
     def serve(self, c):
         f = c.makefile("rwb", 0)
@@ -82,5 +67,19 @@ class Watch(threading.Thread):
             else:
                 f.write(b"250 Ok\r\n")
 
-    def stop(self):
-        self.listener.close()
+
+def cost_of_sessions(peer, n, begin):
+    """The figures of n sessions that are open at the same time; begin(k)
+    opens one."""
+    held = []
+    try:
+        pss, cpu = peer.cage.pss(), peer.cage.cpu()
+        for k in range(n):
+            held.append(begin(k))
+        cpu = peer.cage.cpu() - cpu
+        return {"kib_per_session": (peer.cage.pss() - pss) / n,
+                "open_cpu_ms": cpu * 1000 / n,
+                "label": peer.label, "durability": ""}
+    finally:
+        for c in held:
+            c.close()

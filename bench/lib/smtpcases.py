@@ -121,21 +121,11 @@ class Idle:
         return s
 
     def run(self, peer_class, env, counted):
-        held = []
         with env.scratch.place() as place:
             peer = peer_class(place, "discard")
             try:
                 self.greeted(peer).close()
-                pss, cpu = peer.cage.pss(), peer.cage.cpu()
-                for _ in range(self.sessions):
-                    held.append(self.greeted(peer))
-                cpu = peer.cage.cpu() - cpu
-                return {self.title: {
-                    "kib_per_session": (peer.cage.pss() - pss) /
-                    self.sessions,
-                    "open_cpu_ms": cpu * 1000 / self.sessions,
-                    "label": peer.label, "durability": ""}}
+                return {self.title: load.cost_of_sessions(
+                    peer, self.sessions, lambda _: self.greeted(peer))}
             finally:
-                for s in held:
-                    s.close()
                 peer.cage.kill()

@@ -11,33 +11,14 @@ import tempfile
 import time
 
 from instance import Failed, run
+from loopdisk import program
 
-MKFS = {
-    "ext4": ["mkfs.ext4", "-q", "-F"],
-    "xfs": ["mkfs.xfs", "-q", "-f"],
-    "btrfs": ["mkfs.btrfs", "-q", "-f"],
-}
+MKFS = {"ext4": ["-q", "-F"], "xfs": ["-q", "-f"], "btrfs": ["-q", "-f"]}
 FS_IOC_SHUTDOWN = 0x8004587D		# _IOR('X', 125, __u32)
 NOLOGFLUSH = 2
 SIZE = 400 << 20
 MS_RDONLY, MS_REMOUNT = 1, 32
 LIBC = ctypes.CDLL(None, use_errno=True)
-PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
-
-
-def why_not(kind):
-    """Why this kind cannot be tried here; empty if it can."""
-    if os.geteuid() != 0:
-        return "mounting needs root"
-    with open("/proc/filesystems") as f:
-        if kind not in f.read().split():
-            return "this kernel has no " + kind
-    for tool in (MKFS[kind][0], "losetup", "mount", "umount"):
-        if shutil.which(tool, path=PATH) is None:
-            return "no program " + tool
-    if not os.path.exists("/dev/loop-control"):
-        return "no loop devices"
-    return ""
 
 
 def image_directory():
@@ -62,9 +43,8 @@ class Disk:
         self.loop = None
         with open(self.image, "wb") as f:
             f.truncate(size)
-        tool = MKFS[kind]
-        run([shutil.which(tool[0], path=PATH)] + tool[1:] +
-            list(more) + [self.image])
+        run([program("mkfs." + kind)] + MKFS[kind] + list(more) +
+            [self.image])
         os.makedirs(at, exist_ok=True)
         self.mount()
         os.chmod(at, 0o755)
@@ -142,8 +122,7 @@ class Disk:
     def repair(self):
         """As after an error: unmount, check, mount."""
         self.umount()
-        r = subprocess.run([shutil.which("e2fsck", path=PATH), "-fy",
-                            self.image], stdout=subprocess.PIPE,
+        r = subprocess.run([program("e2fsck"), "-fy", self.image], stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT)
         if r.returncode & ~1:
             raise Failed("e2fsck: %d: %r" % (r.returncode, r.stdout))

@@ -5,8 +5,9 @@ import os
 import signal
 import time
 
-from disk import Disk, why_not
+from disk import Disk
 from imapload import ImapLoad
+from loopdisk import why_not
 from preload import preload
 from system import Failed, System, wait_for
 

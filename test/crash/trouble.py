@@ -8,8 +8,9 @@ import time
 import clock
 import full
 import readonly
-from disk import Disk, why_not
+from disk import Disk
 from imapload import ImapLoad
+from loopdisk import why_not
 from preload import preload
 from system import Failed, System, has_journal, wait_for
 

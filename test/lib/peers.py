@@ -4,8 +4,8 @@ import socket
 import threading
 
 
-class SlowServer(threading.Thread):
-    """Takes messages and answers the final dot only when it is told to."""
+class Listener(threading.Thread):
+    """A port of its own; serve(c) is called in a thread for each client."""
 
     def __init__(self, host):
         super().__init__(daemon=True)
@@ -13,7 +13,6 @@ class SlowServer(threading.Thread):
         self.listener.bind((host, 0))
         self.listener.listen(20)
         self.port = self.listener.getsockname()[1]
-        self.received, self.release = [], threading.Event()
         self.start()
 
     def run(self):
@@ -24,6 +23,17 @@ class SlowServer(threading.Thread):
                 return
             threading.Thread(target=self.serve, args=(c,),
                              daemon=True).start()
+
+    def stop(self):
+        self.listener.close()
+
+
+class SlowServer(Listener):
+    """Takes messages and answers the final dot only when it is told to."""
+
+    def __init__(self, host):
+        self.received, self.release = [], threading.Event()
+        super().__init__(host)
 
     def serve(self, c):
         f = c.makefile("rwb", 0)
@@ -44,3 +54,16 @@ class SlowServer(threading.Thread):
                 return
             else:
                 f.write(b"250 Ok\r\n")
+
+
+def held_up(s, **main):
+    """An instance, and the SlowServer that all mail for far.ph.example goes
+    to; s: the scenario."""
+    far = s.address()
+    slow = SlowServer(far)
+    d = s.dns(["far MX 10 mx.far", "mx.far A " + far])
+    i = s.posthouse("a", main={
+        "smtp_tcp_port": str(slow.port), "minimal_backoff_time": "1s",
+        "maximal_backoff_time": "2s", "smtp_data_done_timeout": "600s",
+        **d.main_cf(), **main})
+    return i, slow

@@ -240,6 +240,16 @@ def wait_inbox(i, user, n, timeout=60.0):
                         inbox(i, user)), timeout, 0.2)
 
 
+def filled(s, n):
+    """(instance, user with n messages in the INBOX)"""
+    i = s.posthouse()
+    user = i.accounts[0]["user"]
+    for _ in range(n):
+        send(i, "x@elsewhere.test", user)
+    wait_inbox(i, user, n)
+    return i, user
+
+
 def parse(raw):
     return email.message_from_bytes(raw, policy=email.policy.default)
 
@@ -285,6 +295,26 @@ class Raw:
     def ask(self, text):
         self.put(text + b"\r\n")
         return self.reply()
+
+    def begin_data(self, to):
+        """From the greeting to where the content begins."""
+        self.reply()
+        for text in (b"EHLO x.test", b"MAIL FROM:<x@elsewhere.test>",
+                     b"RCPT TO:<%s>" % to.encode(), b"DATA"):
+            self.ask(text)
+
+    def rest(self):
+        """All that comes until the connection closes."""
+        out = b""
+        try:
+            while True:
+                got = self.s.recv(65536)
+                if not got:
+                    break
+                out += got
+        except (ConnectionResetError, BrokenPipeError):
+            pass
+        return out
 
     def is_closed(self):
         try:
