@@ -16,7 +16,8 @@ from loopdisk import program
 MKFS = {"ext4": ["-q", "-F"], "xfs": ["-q", "-f"], "btrfs": ["-q", "-f"]}
 FS_IOC_SHUTDOWN = 0x8004587D		# _IOR('X', 125, __u32)
 NOLOGFLUSH = 2
-SIZE = 400 << 20
+# Enough for the mail of a hundred cuts; what nobody writes takes no room.
+SIZE = 2 << 30
 MS_RDONLY, MS_REMOUNT = 1, 32
 LIBC = ctypes.CDLL(None, use_errno=True)
 

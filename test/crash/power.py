@@ -13,6 +13,7 @@ from system import Failed, System, wait_for
 
 # Marks are synced after a second at most; the rest is a busy machine.
 LATE = 1.0 + 0.5 * float(os.environ.get("POSTHOUSE_SLOW", "1"))
+PIECE = 25			# cuts that one system goes through
 
 
 def states(pid):
@@ -93,12 +94,14 @@ class Cutter:
             d.close()
 
 
-def run_one(prefix, kinds, how, cuts, clients, seed, keep, blind=False):
+def run_one(prefix, kinds, how, cuts, clients, seed, keep, facts,
+            blind=False):
     for kind in kinds:
         reason = why_not(kind)
         if reason:
             return reason
     s = System(prefix, clients=clients, seed=seed)
+    facts.update(seed=s.seed, cuts=0)
     name = "%s %s%s" % ("+".join(kinds), how, " control" if blind else "")
     failed, cutter, imap = True, None, None
     try:
@@ -106,7 +109,8 @@ def run_one(prefix, kinds, how, cuts, clients, seed, keep, blind=False):
             why = preload(s, "nosync")
             if why:
                 return why
-        s.pace = 0.005
+        # Many cuts want time more than load; the short form is the busy one.
+        s.pace = 0.005 if cuts < 10 else 0.05
         cutter = Cutter(s, kinds, how)
         s.lay_out()
         s.i.start()
@@ -115,8 +119,10 @@ def run_one(prefix, kinds, how, cuts, clients, seed, keep, blind=False):
         imap.start()
         longest = 0
         for _ in range(cuts):
-            time.sleep(s.random.uniform(0.4, 3.0))
+            # Soon mostly, but the marks of the last second were synced, too.
+            time.sleep(0.4 + 2.6 * s.random.random() ** 2)
             cutter.cut()
+            facts["cuts"] += 1
             begun = time.monotonic()
             s.i.start(60)
             longest = max(longest, time.monotonic() - begun)
@@ -125,6 +131,7 @@ def run_one(prefix, kinds, how, cuts, clients, seed, keep, blind=False):
         drain(s, blind)
         imap.look()
         v = s.verdict(LATE)
+        facts.update(v.counts(), problems=len(imap.problems))
         torn = len(os.listdir(os.path.join(s.i.queue, "corrupt")))
         print("power %s: %d cuts; %s; %s; %d torn files set aside; slowest "
               "start %.1f s" % (name, cuts, v.line(), imap.line(), torn,
@@ -174,25 +181,35 @@ def judge_control(v, imap):
                      "lost (%d acknowledged)" % v.acked)
 
 
-def cases(a):
-    n = a.cuts or (100 if a.long else 2)
-    clients = 16 if a.long else 6
-
-    def case(kinds, how, blind=False, cuts=n):
-        name = "power-%s-%s%s" % ("+".join(kinds), how,
-                                  "-control" if blind else "")
-        return name, lambda: run_one(a.prefix, kinds, how, cuts, clients,
-                                     a.seed, a.keep, blind)
-    yield case(("ext4",), "shutdown", True, 2)
-    yield case(("ext4", "ext4"), "shutdown")
-    if not a.long:
-        yield case(("btrfs",), "copy")
-        return
+def long_cases():
     for kinds in (("ext4",), ("xfs",), ("btrfs",), ("ext4", "ext4"),
                   ("xfs", "xfs"), ("btrfs", "btrfs"), ("ext4", "xfs"),
                   ("btrfs", "ext4"), ("xfs", "btrfs")):
         if "btrfs" not in kinds:
-            yield case(kinds, "shutdown")
-        yield case(kinds, "copy")
+            yield kinds, "shutdown"
+        yield kinds, "copy"
+
+
+def cases(a):
+    """In pieces, each with a system and file systems of its own; the first
+    piece of all cases comes first."""
+    n = a.cuts or (100 if a.long else 2)
+    clients = 16 if a.long else 6
+
+    def case(kinds, how, cuts, piece="", blind=False):
+        name = "power-%s-%s%s%s" % ("+".join(kinds), how,
+                                    "-control" if blind else "", piece)
+        return name, lambda facts: run_one(a.prefix, kinds, how, cuts,
+                                           clients, a.seed, a.keep, facts,
+                                           blind)
+    yield case(("ext4",), "shutdown", 2, blind=True)
+    if not a.long:
+        yield case(("ext4", "ext4"), "shutdown", n)
+        yield case(("btrfs",), "copy", n)
+        return
     for kind in ("xfs", "btrfs"):
-        yield case((kind,), "copy", True, 2)
+        yield case((kind,), "copy", 2, blind=True)
+    for begin in range(0, n, PIECE):
+        for kinds, how in long_cases():
+            yield case(kinds, how, min(PIECE, n - begin),
+                       ".%d" % (begin // PIECE + 1))

@@ -32,7 +32,7 @@ def each_mode():
 def run_cases(cases):
     skipped = []
     for name, fn in cases:
-        why = fn()
+        why = fn({})
         if why:
             print("  not tried: %s: %s" % (name, why))
             skipped.append(why)

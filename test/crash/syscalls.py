@@ -6,6 +6,7 @@ the action calls is counted first, then every call (program, name, nth of its
 kind in a thread) gets each fault that it can meet.  After each run the ledger
 must be right.
 """
+import collections
 import os
 import shutil
 import time
@@ -54,6 +55,8 @@ FOUND = {
     "append": [("imapd", "newfstatat", 6, "EIO")],
     "expunge": [("imapd", "newfstatat", 2, "EIO")],
 }
+# Marks and notes are synced a second after the answer.
+LINGER = 1.6
 ALIASES = {"virtual": ("virtual", "local-delivery"),
            "smtp": ("smtp", "smtp-client")}
 
@@ -78,15 +81,23 @@ def attach(s, action, program, inject):
                 raise
 
 
+def wait_a_while(t, seconds):
+    """For what follows the answer, or until the fault came."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not t.injected():
+        time.sleep(0.03)
+
+
 def one(s, action, program, inject):
     """The action once; more often if the call did not come yet, for some
     belong to work that is only done now and then."""
     t = attach(s, action, program, inject)
     try:
         with s.event("tree"):
-            for _ in range(action.times if inject else 1):
+            for n in range(action.times if inject else 1):
                 action.act(t)
-                time.sleep(0.15)		# what follows the answer
+                wait_a_while(t, 0.15 if n < action.times - 1 and inject
+                             else LINGER)
                 if t.injected():
                     break
     finally:
@@ -138,19 +149,21 @@ def make_plan(s, name, action, sample):
     if not plan:
         raise Failed("strace saw no system call")
     total = len(plan)
+    # A program that is killed many times in a row waits before it is started.
+    s.random.shuffle(plan)
     if sample:
-        s.random.shuffle(plan)
         plan = FOUND.get(name, []) + plan[:sample]
     return plan, total
 
 
 def try_all(s, name, action, plan):
-    """(faults that were met, violations)"""
-    hit, bad = 0, []
+    """(how often which calls were not met, violations)"""
+    missed, bad = collections.Counter(), []
     for n, (program, call, k, fault) in enumerate(plan):
         what = "%s: %s %s #%d" % (program, fault, call, k)
         try:
-            hit += one(s, action, program, (call, k, fault)).injected()
+            if not one(s, action, program, (call, k, fault)).injected():
+                missed["%s %s" % (program, call)] += 1
             why = check(s, action, what)
         except Failed as e:
             raise Failed("%s: %s" % (what, e))
@@ -159,14 +172,14 @@ def try_all(s, name, action, plan):
             print("  " + why, flush=True)
         if n % 50 == 49:
             print("  %s: %d of %d" % (name, n + 1, len(plan)), flush=True)
-    return hit, bad
+    return missed, bad
 
 
-def run_case(prefix, name, sample, seed, keep):
+def run_case(prefix, name, sample, seed, keep, facts):
     if os.geteuid() != 0 or shutil.which("strace") is None:
         return "needs root and strace"
     s = System(prefix, seed=seed)
-    failed, action = True, None
+    failed, action, facts["seed"] = True, None, s.seed
     try:
         s.lay_out()
         s.i.start()
@@ -174,13 +187,19 @@ def run_case(prefix, name, sample, seed, keep):
         action.prepare()		# what is done only once is done
         action.act(None)
         plan, total = make_plan(s, name, action, sample)
-        hit, bad = try_all(s, name, action, plan)
+        facts.update(of=total, faults=len(plan))
+        missed, bad = try_all(s, name, action, plan)
+        met = len(plan) - sum(missed.values())
         v = s.verdict(5)
+        facts.update(v.counts(), met=met, problems=len(bad))
         print("syscalls %s: %d of %d faults tried, %d met; %s" % (
-            name, len(plan), total, hit, v.line()), flush=True)
+            name, len(plan), total, met, v.line()), flush=True)
+        if missed:
+            print("  %s: not met: %s" % (name, ", ".join(
+                "%s %d" % x for x in missed.most_common())), flush=True)
         if bad:
             raise Failed("%d violations: %s" % (len(bad), bad[0]))
-        if hit == 0:
+        if met == 0:
             raise Failed("no fault was ever met")
         if v.bad():
             raise Failed(v.details())
@@ -194,5 +213,5 @@ def run_case(prefix, name, sample, seed, keep):
 
 def cases(a):
     for name in ACTIONS:
-        yield "syscalls-" + name, lambda name=name: run_case(
-            a.prefix, name, None if a.long else 5, a.seed, a.keep)
+        yield "syscalls-" + name, lambda facts, name=name: run_case(
+            a.prefix, name, None if a.long else 5, a.seed, a.keep, facts)

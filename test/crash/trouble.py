@@ -95,13 +95,13 @@ def judge(w, v):
                                         "\n".join(bad[:10])))
 
 
-def run_one(prefix, name, kinds, troubles, seconds, seed, keep):
+def run_one(prefix, name, kinds, troubles, seconds, seed, keep, facts):
     for kind in kinds:
         why = why_not(kind)
         if why:
             return why
     s = System(prefix, clients=4, seed=seed)
-    failed, w = True, None
+    failed, w, facts["seed"] = True, None, s.seed
     try:
         why = preload(s, "jump") if any(
             isinstance(t, clock.Jump) for t in troubles) else ""
@@ -121,6 +121,7 @@ def run_one(prefix, name, kinds, troubles, seconds, seed, keep):
         s.drain(300)
         w.imap.look()
         v = s.verdict(1.0 + 0.5 * SLOW)
+        facts.update(v.counts(), problems=len(w.imap.problems))
         print("trouble %s: refused %s; %s; %s" % (
             name, ", ".join("%d (%s)" % (n, t) for t, n in refused),
             v.line(), w.imap.line()), flush=True)
@@ -144,9 +145,9 @@ def cases(a):
     rounds = 5 if a.long else 1
 
     def case(name, kinds, troubles):
-        return "trouble-" + name, lambda: run_one(
+        return "trouble-" + name, lambda facts: run_one(
             a.prefix, name, kinds, troubles * rounds, seconds, a.seed,
-            a.keep)
+            a.keep, facts)
     yield case("full", ("ext4", "ext4"), [
         full.Bytes("queue"), full.Inodes("queue"), full.Bytes("mail"),
         full.Inodes("mail")])

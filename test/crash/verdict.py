@@ -74,6 +74,12 @@ class Verdict:
     def bad(self):
         return bool(self.lost or self.altered or self.unexplained)
 
+    def counts(self):
+        return {"messages": self.messages, "acknowledged": self.acked,
+                "lost": len(self.lost), "altered": len(self.altered),
+                "notified": self.notified, "duplicates": self.duplicates,
+                "unexplained": len(self.unexplained)}
+
     def line(self):
         return ("%d messages, %d recipients acknowledged: %d lost, "
                 "%d altered, %d notified, %d duplicates (%d in flight; "
