@@ -30,6 +30,10 @@ class Action:
         """Besides what the ledger says."""
         return []
 
+    def counts(self):
+        """What it did that the ledger does not know."""
+        return {}
+
     def nudge(self):
         """Acknowledged mail is missing: what would help in practice."""
 
@@ -146,6 +150,9 @@ class Imap(Action):
             self.load.problems.append("reading: %r" % e)
         return self.load.problems
 
+    def counts(self):
+        return self.load.counts()
+
     def forgive(self):
         self.close()
         self.load.forgive()
@@ -190,6 +197,9 @@ class Pop(Action):
     def problems(self):
         self.again(self.load.look)
         return self.load.problems
+
+    def counts(self):
+        return {"deleted": self.load.deleted}
 
     def forgive(self):
         self.load.forgive()

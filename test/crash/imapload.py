@@ -153,6 +153,10 @@ class ImapLoad(threading.Thread):
         finally:
             self.drop(c)
 
+    def counts(self):
+        return {"appended": len(self.stored), "expunged": self.expunges,
+                "problems": len(self.problems)}
+
     def line(self):
         return "IMAP: %d appended, %d expunged, %d readings, %d problems" % (
             len(self.stored), self.expunges, self.looks, len(self.problems))

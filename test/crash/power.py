@@ -131,7 +131,7 @@ def run_one(prefix, kinds, how, cuts, clients, seed, keep, facts,
         drain(s, blind)
         imap.look()
         v = s.verdict(LATE)
-        facts.update(v.counts(), problems=len(imap.problems))
+        facts.update(v.counts(), **imap.counts())
         torn = len(os.listdir(os.path.join(s.i.queue, "corrupt")))
         print("power %s: %d cuts; %s; %s; %d torn files set aside; slowest "
               "start %.1f s" % (name, cuts, v.line(), imap.line(), torn,

@@ -7,7 +7,8 @@ the piece behind its name: power-ext4-copy.2
 import time
 
 SUMMED = ("cuts", "kills", "faults", "met", "messages", "acknowledged", "lost",
-          "altered", "problems", "duplicates", "unexplained", "seconds")
+          "altered", "appended", "expunged", "deleted", "problems",
+          "duplicates", "unexplained", "seconds")
 
 
 def add(path, word, name, mode, facts):

@@ -191,7 +191,8 @@ def run_case(prefix, name, sample, seed, keep, facts):
         missed, bad = try_all(s, name, action, plan)
         met = len(plan) - sum(missed.values())
         v = s.verdict(5)
-        facts.update(v.counts(), met=met, problems=len(bad))
+        facts.update(v.counts(), **action.counts())
+        facts.update(met=met, problems=len(bad))
         print("syscalls %s: %d of %d faults tried, %d met; %s" % (
             name, len(plan), total, met, v.line()), flush=True)
         if missed:

@@ -16,6 +16,7 @@ from system import Failed, System, has_journal, wait_for
 
 SLOW = float(os.environ.get("POSTHOUSE_SLOW", "1"))
 EX_TEMPFAIL = 75
+ROUNDS = 5
 MIB = 1 << 20
 
 
@@ -23,12 +24,12 @@ class World:
     """A system with a file system of its own for the queue and one for the
     mailboxes (or one for both), and what troubles need to know of it."""
 
-    def __init__(self, s, kinds):
+    def __init__(self, s, kinds, make_disk):
         self.s, self.disks = s, {}
         os.makedirs(s.i.dir, exist_ok=True)
         os.chmod(s.i.dir, 0o755)
         for name, kind in zip(("queue", "mail"), kinds):
-            self.disks[name] = small(kind, os.path.join(s.i.dir, name))
+            self.disks[name] = make_disk(kind, os.path.join(s.i.dir, name))
         self.disks.setdefault("mail", self.disks["queue"])
         s.i.queue = os.path.join(self.disks["queue"].at, "spool")
         s.i.mail = os.path.join(self.disks["mail"].at, "mail")
@@ -54,7 +55,7 @@ class World:
 
 
 def small(kind, at):
-    """A few thousand inodes, where their number is fixed."""
+    """Soon full.  A few thousand inodes, where their number is fixed."""
     more = {"ext4": ["-N", "20000", "-m", "0"], "xfs": [], "btrfs": []}[kind]
     size = {"ext4": 256, "xfs": 320, "btrfs": 320}[kind] * MIB
     return Disk(kind, at, size, more)
@@ -103,13 +104,13 @@ def run_one(prefix, name, kinds, troubles, seconds, seed, keep, facts):
     s = System(prefix, clients=4, seed=seed)
     failed, w, facts["seed"] = True, None, s.seed
     try:
-        why = preload(s, "jump") if any(
-            isinstance(t, clock.Jump) for t in troubles) else ""
+        jumps = any(isinstance(t, clock.Jump) for t in troubles)
+        why = preload(s, "jump") if jumps else ""
         if why:
             return why
         clock.make(s)
         s.pace, s.largest = 0.02, 200000
-        w = World(s, kinds)
+        w = World(s, kinds, Disk if jumps else small)
         s.lay_out()
         readonly.set_apart(s)
         s.i.start()
@@ -121,7 +122,7 @@ def run_one(prefix, name, kinds, troubles, seconds, seed, keep, facts):
         s.drain(300)
         w.imap.look()
         v = s.verdict(1.0 + 0.5 * SLOW)
-        facts.update(v.counts(), problems=len(w.imap.problems))
+        facts.update(v.counts(), **w.imap.counts())
         print("trouble %s: refused %s; %s; %s" % (
             name, ", ".join("%d (%s)" % (n, t) for t, n in refused),
             v.line(), w.imap.line()), flush=True)
@@ -140,29 +141,34 @@ def run_one(prefix, name, kinds, troubles, seconds, seed, keep, facts):
     return ""
 
 
-def cases(a):
-    seconds = (5 if a.long else 1.5) * SLOW
-    rounds = 5 if a.long else 1
-
-    def case(name, kinds, troubles):
-        return "trouble-" + name, lambda facts: run_one(
-            a.prefix, name, kinds, troubles * rounds, seconds, a.seed,
-            a.keep, facts)
-    yield case("full", ("ext4", "ext4"), [
+def round_of(a, more):
+    """(name, file systems, troubles); more: for the long form."""
+    yield "full", ("ext4", "ext4"), [
         full.Bytes("queue"), full.Inodes("queue"), full.Bytes("mail"),
-        full.Inodes("mail")])
+        full.Inodes("mail")]
     # A journal is always open for writing: there the kernel refuses.
     remounts = [readonly.Remount("mail")]
     if not has_journal(a.prefix):
         remounts.append(readonly.Remount("queue"))
-    yield case("readonly", ("ext4", "ext4"),
-               remounts + [readonly.Error("queue")])
-    yield case("clock", ("ext4",), clock.jumps(a.long))
-    if not a.long:
+    yield "readonly", ("ext4", "ext4"), remounts + [readonly.Error("queue")]
+    yield "clock", ("ext4",), clock.jumps(more)
+    if not more:
         return
     for kind in ("ext4", "xfs", "btrfs"):
-        yield case("full-" + kind, (kind,), [full.Bytes("queue")])
-        yield case("full-%s-2" % kind, (kind, kind), [
-            full.Bytes("queue"), full.Bytes("mail")])
-        yield case("readonly-" + kind, (kind, kind), remounts)
-    yield case("readonly-error", ("ext4",), [readonly.Error("queue")])
+        yield "full-" + kind, (kind,), [full.Bytes("queue")]
+        yield "full-%s-2" % kind, (kind, kind), [
+            full.Bytes("queue"), full.Bytes("mail")]
+        yield "readonly-" + kind, (kind, kind), remounts
+    yield "readonly-error", ("ext4",), [readonly.Error("queue")]
+
+
+def cases(a):
+    """The long form: each trouble in five rounds, with a system and file
+    systems of its own in each."""
+    seconds = (5 if a.long else 1.5) * SLOW
+    for k in range(ROUNDS if a.long else 1):
+        for name, kinds, troubles in round_of(a, a.long):
+            full_name = "trouble-%s%s" % (name, ".%d" % (k + 1) if a.long
+                                          else "")
+            yield full_name, lambda facts, case=(name, kinds, troubles): \
+                run_one(a.prefix, *case, seconds, a.seed, a.keep, facts)
