@@ -57,7 +57,7 @@ def run(prefix, seconds, clients, pause, seed=None, keep=False, facts=None):
     failed, facts["seed"] = True, s.seed
     try:
         # An hour of it fits on a disk.
-        s.pace = 0.01 if seconds < 100 else 0.2
+        s.pace = 0.01 if seconds < 100 else 0.3
         s.lay_out()
         s.i.start()
         s.inject()
