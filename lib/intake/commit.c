@@ -174,13 +174,13 @@ canonical(struct commit *c, struct map_list *special, const char *addr,
 	struct arena		*a = c->m->mem;
 	struct map_list		*lists[2] = { special, in->canonical };
 	struct error		 err;
-	enum route_result	 r;
+	enum map_result		 m = MAP_FOUND;	/* something new */
 
-	for (size_t i = 0; i <= COUNT(lists) && addr[0] != '\0'; i++) {
-		enum map_result	m;
-
-		r = route_canonical(in->route, slice_str(addr), a, &addr,
+	for (size_t i = 0; addr[0] != '\0'; i++) {
+		enum route_result	r = m != MAP_FOUND ? ROUTE_DONE :
+		    route_canonical(in->route, slice_str(addr), a, &addr,
 		    &err);
+
 		if (r != ROUTE_DONE)
 			return table_step(c, r == ROUTE_WAIT, &err);
 		if (i == COUNT(lists))

@@ -46,7 +46,7 @@ void
 stream_moved(struct stream *s)
 {
 	if (s->idle_after > 0)
-		s->idle_mono = clock_mono();
+		s->idle_mono = loop_now(s->loop);
 }
 
 void
@@ -61,7 +61,7 @@ stream_timeout(struct stream *s, usec_t after)
 void
 stream_deadline(struct stream *s, usec_t after)
 {
-	s->deadline_mono = after > 0 ? clock_mono() + after : 0;
+	s->deadline_mono = after > 0 ? loop_now(s->loop) + after : 0;
 	s->due &= ~(unsigned int)DUE_TIMEOUT;
 	arm_timer(s);
 }

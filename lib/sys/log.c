@@ -86,13 +86,30 @@ utf8_len(const unsigned char *p, size_t n)
 	return len;
 }
 
+/* Length of the front that is printable ASCII, by eights: no byte has its top
+ * bit set, is below 32, or is 127. */
+static size_t
+printable_run(const unsigned char *p, size_t n)
+{
+	const uint64_t	ones = UINT64_C(0x0101010101010101);
+	uint64_t	v;
+	size_t		i = 0;
+
+	for (; i + sizeof(v) <= n; i += sizeof(v)) {
+		memcpy(&v, p + i, sizeof(v));
+		if (((v | (v + ones) | (v - 32 * ones)) & 128 * ones) != 0)
+			break;
+	}
+	return i;
+}
+
 static void
 make_printable(char *text, size_t n)
 {
 	unsigned char	*p = (unsigned char *)text;
 	size_t		 len;
 
-	for (size_t i = 0; i < n; i += len) {
+	for (size_t i = printable_run(p, n); i < n; i += len) {
 		len = 1;
 		if (p[i] >= 32 && p[i] < 127)
 			continue;

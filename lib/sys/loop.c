@@ -21,6 +21,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/panic.h"
+#include "sys/clock.h"
 
 struct loop {
 	struct event_base	*base;
@@ -29,6 +30,8 @@ struct loop {
 	struct list		 changed;	/* struct loop_fd */
 	void			(*turn)(void *arg);
 	void			*turn_arg;
+	bool			 calling;	/* callbacks of descriptors */
+	usec_t			 now;		/* meanwhile; 0: not asked */
 	bool			 stop;
 };
 
@@ -130,10 +133,13 @@ poll_once(struct loop *l, bool wait)
 	settle(l);
 	if (!list_empty(&l->soon) || !list_empty(&l->late))
 		wait = false;
+	l->now = 0;
+	l->calling = true;
 	/* Once in any case: changes of interest are due after each round. */
 	if (event_base_loop(l->base, EVLOOP_ONCE | (wait ?
 	    EVLOOP_NO_EXIT_ON_EMPTY : EVLOOP_NONBLOCK)) < 0)
 		panic("event_base_loop() failed");
+	l->calling = false;
 }
 
 static void
@@ -220,6 +226,16 @@ loop_once(struct loop *l, usec_t wait)
 	event_del(l->once);
 	run_tasks(&l->soon);
 	settle(l);
+}
+
+usec_t
+loop_now(struct loop *l)
+{
+	if (!l->calling)
+		return clock_mono();
+	if (l->now == 0)
+		l->now = clock_mono();
+	return l->now;
 }
 
 void

@@ -40,6 +40,10 @@ void	 loop_defer(struct loop *l, void (*cb)(void *arg), void *arg);
  * waits (twice if there was something to do before waiting).  One per loop. */
 void	 loop_each_turn(struct loop *l, void (*cb)(void *arg), void *arg);
 
+/* clock_mono(), for what happens many times in a turn and need not be exact: in
+ * callbacks of descriptors and timers it is read once a turn. */
+usec_t	 loop_now(struct loop *l);
+
 /* Watch fd.  what: LOOP_READ | LOOP_WRITE, 0 for nothing yet.  Level
  * triggered without LOOP_EDGE; hang-up and errors are reported as readable and writable.  The
  * descriptor stays the caller's and must outlive the watch. */

@@ -214,6 +214,35 @@ on_edge(void *arg UNUSED, int what)
 }
 
 /* Each write is one event, read or not. */
+static void
+look_twice(void *arg)
+{
+	usec_t	first = loop_now(loop), *out = arg;
+
+	while (clock_mono() <= first)
+		;
+	ck_assert(loop_now(loop) == first);
+	*out = first;
+	loop_stop(loop);
+}
+
+/* One time within a turn; the right one in every turn and outside. */
+START_TEST(now)
+{
+	usec_t	began = clock_mono(), seen_at = 0;
+
+	timer = loop_timer_new(loop, look_twice, &seen_at);
+	for (int i = 0; i < 2; i++) {
+		loop_timer_set(timer, MSECS(5));
+		loop_run(loop);
+		ck_assert(seen_at >= began + MSECS(5));
+		began = loop_now(loop);
+		ck_assert(began > seen_at);
+	}
+	loop_timer_free(&timer);
+}
+END_TEST
+
 START_TEST(edges)
 {
 	uint64_t	one = 1;
@@ -330,6 +359,7 @@ main(void)
 	tcase_add_test(t, callback_frees_itself_and_others);
 	tcase_add_test(t, interest_changes);
 	tcase_add_test(t, order_of_a_turn);
+	tcase_add_test(t, now);
 	tcase_add_test(t, edges);
 	tcase_add_test(t, lost_interest_counts_at_once);
 	tcase_add_test(t, signals);
