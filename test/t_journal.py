@@ -30,11 +30,22 @@ def tokens(slow):
     return [re.search(rb"Message-ID: <([^>]*)>", t)[1] for t in slow.received]
 
 
+def is_over(pid):
+    """Gone, or all but gone: its descriptors and their locks are closed."""
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().rpartition(")")[2].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def kill_all(i):
     """The whole tree at once, as a power cut does; the page cache stays."""
-    os.kill(i.process.pid, signal.SIGSTOP)
-    family = i.family()
-    # None is to see another one die.
+    master = i.process.pid
+    os.kill(master, signal.SIGSTOP)
+    # None is to see another one die.  Master is the last, because the system
+    # wakes who is stopped in a group that has lost its parent.
+    family = sorted(i.family(), key=lambda pid: pid == master)
     for sig in (signal.SIGSTOP, signal.SIGKILL):
         for pid in family:
             try:
@@ -43,10 +54,7 @@ def kill_all(i):
                 pass
     i.process.wait()
     i.process = None
-    wait_for("all of it to be gone", lambda: not any(
-        os.path.exists("/proc/%d/exe" % p) and
-        open("/proc/%d/stat" % p).read().rpartition(")")[2].split()[0] != "Z"
-        for p in family), 30)
+    wait_for("all of it to be gone", lambda: all(map(is_over, family)), 30)
 
 
 def set_sync(i, how):

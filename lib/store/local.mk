@@ -56,7 +56,8 @@ check_PROGRAMS += %D%/commit_test
 	$(LIBS_BASE) $(EVENT_LIBS) $(CHECK_LIBS)
 
 check_PROGRAMS += %D%/view_lazy_test
-%C%_view_lazy_test_SOURCES = %D%/view_lazy_test.c
+%C%_view_lazy_test_SOURCES = %D%/view_lazy_test.c %D%/store_fixture.c \
+	%D%/store_fixture.h
 %C%_view_lazy_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_view_lazy_test_LDADD = $(LIBS_STORE) $(LIBS_MAIL) $(LIBS_SYS) \
 	$(LIBS_CODEC) $(LIBS_BASE) $(EVENT_LIBS) $(CHECK_LIBS)
