@@ -21,6 +21,7 @@
 #define FIRST_FD	3
 
 #define ENV_MAX		64
+#define IDLE_ENOUGH	0.5	/* processors, for one process more */
 
 /* What a daemon sees of our environment, whatever import_environment says. */
 static const char *const	kept_environment[] = {
@@ -271,7 +272,8 @@ say_state(struct child *c, enum child_state state)
 }
 
 /* It uses most of a processor: another one may take some of the load, as long
- * as there are processors. */
+ * as there is a processor for it.  Beside a full machine it would only make
+ * batches smaller: syncs are shared within a process. */
 static void
 busy(struct child *c)
 {
@@ -284,7 +286,8 @@ busy(struct child *c)
 		return;
 	n = child_count(s, CHILD_ROOM) + child_count(s, CHILD_FULL);
 	if (child_count(s, CHILD_STARTING) == 0 && (long)n < cpus &&
-	    (s->cf->maxproc == 0 || (int)n < s->cf->maxproc))
+	    (s->cf->maxproc == 0 || (int)n < s->cf->maxproc) &&
+	    cpu_idle(&s->m->cpu) >= IDLE_ENOUGH)
 		(void)child_start(s);
 }
 

@@ -17,6 +17,7 @@
 #include "conf/conf.h"
 #include "conf/mastercf.h"
 #include "daemon/board.h"
+#include "sys/cpu.h"
 #include "sys/loop.h"
 #include "sys/sock.h"
 
@@ -109,6 +110,7 @@ struct master {
 	void		*board;
 	unsigned char	 slots[MASTER_SLOTS];	/* 1: in use */
 	bool		 privileged, stopping, verbose;
+	struct cpu_watch cpu;
 	struct loop_timer	*stop_timer;
 };
 

@@ -3,6 +3,8 @@ noinst_LIBRARIES += %D%/libsys.a
 %C%_libsys_a_SOURCES = \
 	%D%/clock.c \
 	%D%/clock.h \
+	%D%/cpu.c \
+	%D%/cpu.h \
 	%D%/file.c \
 	%D%/file.h \
 	%D%/stamp.c \

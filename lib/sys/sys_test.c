@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "sys/clock.h"
+#include "sys/cpu.h"
 #include "sys/file.h"
 #include "sys/log.h"
 #include "sys/privs.h"
@@ -538,6 +539,41 @@ START_TEST(dropping)
 }
 END_TEST
 
+START_TEST(idle_processors)
+{
+	static const struct {
+		const char	*label, *text;
+		usec_t		 at;
+		double		 want;
+	} rows[] = {
+		{ "first look", "cpu  100 0 100 800 0 0 0 0 0 0\n", SECS(1), 0 },
+		{ "half of it", "cpu  150 0 150 850 50 0 0 0 0 0\n", SECS(2), 1 },
+		{ "too soon", "cpu  150 0 150 9999 50 0 0 0 0 0\n", SECS(2) +
+		    MSECS(400), 1 },
+		{ "the host's", "cpu  150 0 150 850 50 0 0 200 0 0\n", SECS(3),
+		    0 },
+		{ "all", "cpu  150 0 150 950 50 0 0 200 9 9\n", SECS(4), 2 },
+		{ "too old", "cpu  150 0 150 1950 50 0 0 200 0 0\n", SECS(20),
+		    0 },
+		{ "nonsense", "cpu  150 0 x\n", SECS(21), 0 },
+		{ "after it", "cpu  150 0 150 2950 50 0 0 200 0 0\n", SECS(22),
+		    0 },
+	};
+	struct cpu_watch	w = { .asked_mono = 0 };
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		double	got = cpu_idle_of(&w, slice_str(rows[i].text),
+			    rows[i].at, 2);
+
+		ck_assert_msg(got > rows[i].want - 0.001 &&
+		    got < rows[i].want + 0.001, "%s: %f", rows[i].label, got);
+	}
+	/* This machine's. */
+	w = (struct cpu_watch){ .asked_mono = 0 };
+	ck_assert(cpu_idle(&w) >= 0 && w.asked_mono != 0 && w.all >= w.idle);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -561,6 +597,7 @@ main(void)
 	tcase_add_test(t, local_sockets);
 	tcase_add_test(t, landlock);
 	tcase_add_test(t, dropping);
+	tcase_add_test(t, idle_processors);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
