@@ -127,16 +127,6 @@ put_from_line(struct buf *out, struct slice *section)
 	*section = slice_from(*section, (size_t)n + 1);
 }
 
-static void
-write_out(struct intake_msg *m, struct slice s)
-{
-	struct error	err;
-
-	if (m->file != NULL && s.len > 0 &&
-	    queue_file_write(m->file, s.p, s.len, &err) < 0)
-		intake_fail(m, INTAKE_QUEUE, &err);
-}
-
 /* Fields stay where they are and go out in runs between those that are
  * dropped. */
 static void
@@ -148,12 +138,12 @@ write_fields(struct intake_msg *m, struct slice section, struct seen *seen)
 	while (header_next(&section, &f)) {
 		look_at(m, &f, seen);
 		if (is_dropped(m->in, f.name)) {
-			write_out(m, run);
+			intake_put(m, run);
 			run = slice_first(section, 0);
 		} else
 			run.len += f.whole.len;
 	}
-	write_out(m, run);
+	intake_put(m, run);
 }
 
 void
@@ -168,7 +158,7 @@ intake_head_write(struct intake_msg *m, struct slice section, bool body)
 		put_from_line(out, &section);
 	if (out->overflow)
 		intake_fail(m, INTAKE_SIZE, NULL);
-	write_out(m, buf_slice(out));
+	intake_put(m, buf_slice(out));
 	write_fields(m, section, &seen);
 	if (seen.received > m->in->conf.hopcount_limit)
 		intake_fail(m, INTAKE_HOPS, NULL);
@@ -176,7 +166,7 @@ intake_head_write(struct intake_msg *m, struct slice section, bool body)
 	add_missing(out, m, &seen);
 	if (body)
 		buf_adds(out, "\r\n");
-	write_out(m, buf_slice(out));
+	intake_put(m, buf_slice(out));
 	buf_reset(out);
 	if (out->size > SCRATCH_KEPT)
 		buf_clear(out);

@@ -181,8 +181,8 @@ intake_fail(struct intake_msg *m, enum intake_status s,
 		m->err = arena_alloc(m->mem, sizeof(*m->err));
 		*m->err = *err;
 	}
+	/* m->head stays: somebody may be reading it. */
 	queue_file_abort(&m->file);
-	buf_clear(&m->head);
 }
 
 void
@@ -254,8 +254,8 @@ intake_discard(struct intake_msg *m)
 /*
  * Content.
  */
-static void
-write_body(struct intake_msg *m, struct slice s)
+void
+intake_put(struct intake_msg *m, struct slice s)
 {
 	struct error	err;
 
@@ -283,7 +283,7 @@ head_over(struct intake_msg *m, struct slice section, struct slice rest)
 		intake_head_write(m, section, true);
 	if (m->status != INTAKE_OK)
 		return;
-	write_body(m, rest);
+	intake_put(m, rest);
 	buf_clear(&m->head);
 }
 
@@ -330,7 +330,7 @@ head_piece(struct intake_msg *m, struct slice s)
 	if (scan_head(m, all)) {
 		head_over(m, slice_first(all, m->scanned),
 		    slice_from(all, m->scanned));
-		write_body(m, behind);
+		intake_put(m, behind);
 	} else if (s.len > room)
 		intake_fail(m, INTAKE_SIZE, NULL);
 	else if (held == 0)
@@ -343,7 +343,7 @@ one_piece(struct intake_msg *m, struct slice s)
 	if (m->status != INTAKE_OK)
 		return;
 	if (m->stage == STAGE_BODY)
-		write_body(m, s);
+		intake_put(m, s);
 	else
 		head_piece(m, s);
 }
@@ -371,6 +371,8 @@ intake_write(struct intake_msg *m, struct slice in)
 		check_limits(m);
 	}
 	check_limits(m);
+	if (m->status != INTAKE_OK)
+		buf_clear(&m->head);
 	return m->status == INTAKE_OK;
 }
 

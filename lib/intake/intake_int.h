@@ -76,6 +76,9 @@ struct intake_msg {
 void	 intake_fail(struct intake_msg *m, enum intake_status s,
 	    const struct error *err);
 
+/* Content as it is to be; after a failure it goes nowhere. */
+void	 intake_put(struct intake_msg *m, struct slice s);
+
 /* head.c: the names of fields that are dropped. */
 void	 intake_head_open(struct intake *in);
 

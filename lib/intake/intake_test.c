@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "intake/intake.h"
+#include "intake/intake_int.h"
 #include "sys/file.h"
 #include "sys/loop.h"
 #include "sys/syncer.h"
@@ -353,6 +353,34 @@ START_TEST(many_recipients)
 }
 END_TEST
 
+/* The queue fails while a section that came in pieces is being written: what
+ * is still to be read of it is there (under AddressSanitizer). */
+START_TEST(section_cannot_be_written)
+{
+	static char		 line[1000];
+	struct intake_msg	*m;
+	char			 path[300];
+
+	w.common.message_size_limit = 1 << 20;
+	w.intake->conf.header_section_limit = 1 << 20;
+	m = begin(INTAKE_CRLF_ONLY, false);
+	rcpt(m, "r@x.example");
+	memset(line, 'x', sizeof(line));
+	memcpy(line, "A: ", 3);
+	memcpy(line + sizeof(line) - 2, "\r\n", 2);
+	for (int i = 0; i < 300; i++)
+		ck_assert(intake_write(m, slice_of(line, sizeof(line))));
+	ck_assert(intake_write(m, SLICE_LIT("Bcc: x\r\nC: d\r\n")));
+	(void)snprintf(path, sizeof(path), "%s/new", w.dir);
+	ck_assert_int_eq(rmdir(path), 0);
+	ck_assert(!intake_write(m, SLICE_LIT("\r\nbody\r\n")));
+	ck_assert(!intake_write(m, SLICE_LIT("more\r\n")));
+	commit(m);
+	ck_assert_int_eq(w.r.status, INTAKE_QUEUE);
+	ck_assert_int_eq(w.r.code, 451);
+}
+END_TEST
+
 START_TEST(verdicts)
 {
 	struct intake_msg	*m = begin(INTAKE_CRLF_ONLY, false);
@@ -404,6 +432,7 @@ main(void)
 	tcase_add_test(t, limits);
 	tcase_add_test(t, envelope);
 	tcase_add_test(t, many_recipients);
+	tcase_add_test(t, section_cannot_be_written);
 	tcase_add_test(t, verdicts);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
