@@ -54,13 +54,13 @@ class Fail(Exception):
     pass
 
 
-def wait_for(what, fn):
+def wait_for(what, fn, pause=0.02):
     end = time.monotonic() + WAIT
     while time.monotonic() < end:
         v = fn()
         if v:
             return v
-        time.sleep(0.02)
+        time.sleep(pause)
     raise Fail("timed out waiting for " + what)
 
 
@@ -322,7 +322,22 @@ def test_import_environment(i):
     equal(b"/bad" in env[b"PATH"], False, "what master sets stays")
 
 
+def test_network_opens_last(i):
+    """Whoever is let in from the network can be served: the sockets between
+    the daemons are there before."""
+    i.tool("posthouse", "stop")
+    i.process.wait(WAIT)
+    local = ["wait%d" % n for n in range(300)]
+    i.write(TESTD + "".join("%s unix n n n - 0 testd\n" % n for n in local))
+    i.process = subprocess.Popen(
+        [i.dir + "/bin/master", "-i", "-c", i.dir + "/etc"], **AS)
+    wait_for("the network", lambda: can_connect(i.port), pause=0)
+    equal([n for n in local if not os.path.exists(i.dir + "/q/public/" + n)],
+          [], "sockets that are missing when the network is open")
+
+
 TESTS = [
+    (test_network_opens_last, TESTD),
     (test_import_environment, TESTD),
     (test_fork_on_demand, TESTD), (test_crash_restart, TESTD),
     (test_reload, TESTD), (test_stop_and_lock, TESTD),

@@ -414,6 +414,28 @@ remove_old(struct master *m)
 	}
 }
 
+static int
+apply_some(struct master *m, bool inet, bool starting, struct error *err)
+{
+	const struct config	*c = m->config;
+	int			 r = 0;
+
+	for (size_t i = 0; i < c->services.count && r == 0; i++) {
+		const struct master_service	*cf = &c->services.services[i];
+		const struct program		*p = config_program(cf);
+
+		if ((cf->type == SERVICE_INET) != inet || disabled(c, cf) ||
+		    (p != NULL && p->need == PROGRAM_UNNEEDED))
+			continue;
+		r = apply_one(m, cf, starting, err);
+		if (r < 0 && !starting) {
+			log_error("%s", err->text);
+			r = 0;
+		}
+	}
+	return r;
+}
+
 int
 service_apply(struct master *m, bool starting, struct error *err)
 {
@@ -437,19 +459,10 @@ service_apply(struct master *m, bool starting, struct error *err)
 		mem_free(&key);
 	}
 	remove_old(m);
-	for (size_t i = 0; i < c->services.count && r == 0; i++) {
-		const struct master_service	*cf = &c->services.services[i];
-		const struct program		*p = config_program(cf);
-
-		if (disabled(c, cf) ||
-		    (p != NULL && p->need == PROGRAM_UNNEEDED))
-			continue;
-		r = apply_one(m, cf, starting, err);
-		if (r < 0 && !starting) {
-			log_error("%s", err->text);
-			r = 0;
-		}
-	}
+	/* Who is let in by a socket of the network finds all that serves him. */
+	r = apply_some(m, false, starting, err);
+	if (r == 0)
+		r = apply_some(m, true, starting, err);
 	if (starting && r == 0)
 		say_unneeded(c);
 	return r;
