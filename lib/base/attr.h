@@ -5,6 +5,11 @@
 
 #include <stddef.h>
 
+/* Called where something went wrong: what leads there is kept out of the way of
+ * the code that runs. */
+#define COLD		__attribute__((cold))
+
+#define INLINE		inline __attribute__((always_inline))
 #define MUST_USE	__attribute__((warn_unused_result))
 #define NOINLINE	__attribute__((noinline))
 #define NORETURN	__attribute__((noreturn))

@@ -13,12 +13,15 @@ struct error {
 };
 
 /* Fill *err and return -1, so that "return error_set(err, ...)" works. */
-int	 error_set(struct error *err, const char *fmt, ...) PRINTF(2, 3);
+int	 error_set(struct error *err, const char *fmt, ...) COLD
+	    PRINTF(2, 3);
 
 /* The same, with ": strerror(errno)" behind the text and errno kept. */
-int	 error_sys(struct error *err, const char *fmt, ...) PRINTF(2, 3);
+int	 error_sys(struct error *err, const char *fmt, ...) COLD
+	    PRINTF(2, 3);
 
 /* Put "where: " in front of what *err says already.  Returns -1. */
-int	 error_in(struct error *err, const char *fmt, ...) PRINTF(2, 3);
+int	 error_in(struct error *err, const char *fmt, ...) COLD
+	    PRINTF(2, 3);
 
 #endif

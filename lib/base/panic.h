@@ -8,7 +8,7 @@
 
 /* Hand the text to the hook (the logger installs one; default: standard
  * error) and abort(). */
-void	 panic(const char *fmt, ...) NORETURN PRINTF(1, 2);
+void	 panic(const char *fmt, ...) COLD NORETURN PRINTF(1, 2);
 
 /* hook must not return to the caller's state; it only reports. */
 void	 panic_hook(void (*hook)(const char *text));

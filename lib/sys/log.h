@@ -39,11 +39,11 @@ void	 log_info_as(const char *tag, const char *fmt, ...) PRINTF(2, 3);
 void	 log_info(const char *fmt, ...) PRINTF(1, 2);
 
 /* "warning: text", "error: text" */
-void	 log_warn(const char *fmt, ...) PRINTF(1, 2);
-void	 log_error(const char *fmt, ...) PRINTF(1, 2);
+void	 log_warn(const char *fmt, ...) COLD PRINTF(1, 2);
+void	 log_error(const char *fmt, ...) COLD PRINTF(1, 2);
 
 /* "fatal: text" and exit(1): at start-up only. */
-void	 log_fatal(const char *fmt, ...) NORETURN PRINTF(1, 2);
+void	 log_fatal(const char *fmt, ...) COLD NORETURN PRINTF(1, 2);
 
 /* Only with -v. */
 void	 log_debug(const char *fmt, ...) PRINTF(1, 2);
