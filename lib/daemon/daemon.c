@@ -206,6 +206,12 @@ daemon_state(const struct daemon *d)
 	return d->state;
 }
 
+uint64_t
+daemon_sessions(const struct daemon *d)
+{
+	return d->sessions;
+}
+
 bool
 daemon_draining(const struct daemon *d)
 {

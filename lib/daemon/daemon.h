@@ -153,6 +153,7 @@ void	*daemon_state(const struct daemon *d);
  * connections are accepted by this process.  They keep a drain waiting. */
 void	 daemon_session_begin(struct daemon *d);
 void	 daemon_session_end(struct daemon *d);
+uint64_t	 daemon_sessions(const struct daemon *d);
 bool	 daemon_draining(const struct daemon *d);
 
 /* The whole suite stops (not just a new configuration): sessions should end

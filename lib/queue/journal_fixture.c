@@ -29,6 +29,8 @@ struct journal_recovery	 got;
 struct sent		 sent[MOST];
 size_t			 nsent, ndone, nstrangers;
 
+bool			 alone;
+
 static struct syncer	*syncer;
 
 atomic_int	syncs, fail_sync, batches, fills;
@@ -143,10 +145,18 @@ unlimit_files(void)
  * Who takes part.
  */
 
+static bool
+is_alone(void *arg)
+{
+	(void)arg;
+	return alone;
+}
+
 void
 open_writer(void)
 {
-	struct queue_conf	 c = { .dir = dir, .journal = true };
+	struct queue_conf	 c = { .dir = dir, .journal = true,
+	    .alone = is_alone };
 
 	loop = loop_new();
 	syncer = syncer_new(loop, 2);
@@ -230,6 +240,7 @@ setup(void)
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	a = arena_new();
 	nsent = ndone = nstrangers = 0;
+	alone = false;
 	open_writer();
 }
 

@@ -358,6 +358,74 @@ START_TEST(failed_sync)
 }
 END_TEST
 
+static void
+wait_for_syncs(const atomic_int *count, int n)
+{
+	for (int i = 0; i < 5000 && atomic_load(count) < n; i++)
+		(void)usleep(1000);
+	ck_assert_int_eq(atomic_load(count), n);
+}
+
+/* A long turn of the loop does not keep the disk idle; and what is handed over
+ * while it works waits for its end. */
+START_TEST(large_batches_go_at_once)
+{
+	size_t	bad = 0;
+
+	commit(1, 3000);
+	atomic_store(&hold_syncs, true);
+	for (size_t i = 0; i < 64; i++)
+		commit_begin(3000);
+	wait_for_syncs(&held_syncs, 1);
+	atomic_store(&fail_sync, 1);
+	for (size_t i = 0; i < 100; i++)
+		commit_begin(3000);
+	(void)usleep(20000);
+	ck_assert_int_eq(atomic_load(&held_syncs), 1);
+	ck_assert_uint_eq(ndone, 1);
+	atomic_store(&hold_syncs, false);
+	wait_all();
+	/* Only the batch whose sync failed. */
+	for (size_t i = 0; i < nsent; i++) {
+		ck_assert_int_eq(sent[i].result < 0, i >= 1 && i < 65);
+		bad += sent[i].result < 0;
+	}
+	ck_assert_uint_eq(bad, 64);
+	ck_assert_int_eq(atomic_load(&batches), 4);
+}
+END_TEST
+
+/* Who is alone does not pay for threads; the first one of a segment, which has
+ * to be made, does. */
+START_TEST(alone_without_threads)
+{
+	alone = true;
+	commit(1, 3000);
+	for (size_t i = 0; i < 5; i++) {
+		commit_begin(3000);
+		ck_assert_uint_eq(ndone, i + 1);
+		loop_once(loop, 0);
+		ck_assert_uint_eq(ndone, i + 2);
+	}
+	atomic_store(&fail_sync, 1);
+	commit_begin(3000);
+	loop_once(loop, 0);
+	ck_assert_uint_eq(ndone, nsent);
+	ck_assert_int_eq(sent[nsent - 1].result, -1);
+	commit(1, 3000);
+	ck_assert_int_eq(sent[nsent - 1].result, 0);
+	/* Two at the same time share a sync, in a thread. */
+	atomic_store(&batches, 0);
+	commit_begin(3000);
+	commit_begin(3000);
+	wait_all();
+	ck_assert_int_eq(atomic_load(&batches), 1);
+	close_writer();
+	start_reader();
+	ck_assert_uint_eq(got.replayed, nsent - 1);
+}
+END_TEST
+
 /* What is written and not synced yet may still be refused: neither who looks
  * nor who starts takes it. */
 static void
@@ -1323,6 +1391,8 @@ add_writing(Suite *s)
 	tcase_add_test(t, free_slots_are_few);
 	tcase_add_test(t, writers_race);
 	tcase_add_test(t, failed_sync);
+	tcase_add_test(t, large_batches_go_at_once);
+	tcase_add_test(t, alone_without_threads);
 	tcase_add_test(t, looks_before_the_sync);
 	tcase_add_test(t, segments_are_bounded);
 	tcase_add_test(t, failed_write);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Group commit.  One job at a time runs in the syncer: it writes the frames of
- * all messages that gathered since the last one behind each other, and one
- * fdatasync answers them all.  What arrives meanwhile is the next batch; nobody
- * waits for a clock.
+/* Group commit.  A job in the syncer writes the frames of all messages that
+ * gathered behind each other, and one fdatasync answers them all.  What arrives
+ * meanwhile is the next batch; nobody waits for a clock.  A batch is handed over
+ * when the loop's turn is over and the last one is answered - or as soon as it
+ * is large, so that the disk works while a long turn goes on; its job then
+ * waits for the one before it.
  *
  * The next segment is made ready beside this, so that nobody waits for it.
  *
@@ -11,6 +13,7 @@
 #include "queue/journal_write.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -19,9 +22,13 @@
 #include "base/mem.h"
 #include "queue/journal_seg.h"
 #include "sys/clock.h"
+#include "sys/loop.h"
 #include "sys/syncer.h"
 
 #define GROUP_MAX	256		/* messages per write */
+/* Worth a sync while others still come. */
+#define LARGE		64		/* messages */
+#define LARGE_BYTES	((size_t)1 << 20)
 #define MAKE_AGAIN	SECS(1)
 
 /* Messages that go out in one write. */
@@ -34,18 +41,29 @@ struct group {
 	uint64_t	 at;		/* of the first frame */
 };
 
+struct batch {
+	struct journal_writer	*j;
+	struct list		 commits;	/* struct commit; the job's */
+	size_t			 n;
+	bool			 was_last;	/* wants a segment after it */
+};
+
 struct journal_writer {
 	struct queue		*q;
-	struct seg		*seg;	/* the job's while it runs */
-	struct list		 pending, batch;	/* struct commit */
-	bool			 leading;	/* a job runs */
+	struct list		 pending;	/* struct commit */
+	size_t			 npending, bytes;
+	struct batch		 batches[2];	/* at work, and behind it */
+	unsigned int		 begun, ended;	/* batches, counted */
+	struct syncer_line	 line;
+	struct loop_timer	*turn;		/* it is over */
 	uint64_t		 next_size;	/* of a segment to be made */
-	struct seg		*next;		/* made ready; NULL */
-	struct seg		*made;		/* by the other job */
-	bool			 making;	/* it runs */
-	/* Mono; there was no room.  The job's, and ours. */
-	usec_t			 begin_after, make_after;
-	struct group		 group;	/* the job's */
+	_Atomic(struct seg *)	 next;		/* made ready; NULL */
+	bool			 making;	/* that job runs */
+	usec_t			 make_after;	/* mono; there was no room */
+	/* Of the job that writes. */
+	struct seg		*seg;
+	usec_t			 begin_after;	/* as make_after */
+	struct group		 group;
 };
 
 static const unsigned char	zeros[SEG_BLOCK];
@@ -104,8 +122,9 @@ add(struct journal_writer *j, struct group *g, struct commit *c)
 
 /* Of the frames of a group, all or none. */
 static void
-sync_group(struct journal_writer *j, struct group *g)
+sync_group(struct journal_writer *j, struct list *out)
 {
+	struct group	*g = &j->group;
 	struct error	 err;
 	struct seg	*s = j->seg;
 	bool		 failed;
@@ -132,7 +151,7 @@ sync_group(struct journal_writer *j, struct group *g)
 			memcpy(c->segment, s->name, sizeof(c->segment));
 			c->segment_end = s->end;
 		}
-		list_put_last(&j->batch, &c->link);
+		list_put_last(out, &c->link);
 	}
 	g->n = g->niov = 0;
 	/* What it says from now on proves nothing. */
@@ -141,18 +160,17 @@ sync_group(struct journal_writer *j, struct group *g)
 }
 
 static bool
-need_segment(struct journal_writer *j, struct group *g, size_t length)
+need_segment(struct journal_writer *j, size_t length, struct list *out)
 {
 	struct error	 err;
 
 	if (j->seg != NULL && !seg_has_room(j->seg, length)) {
-		sync_group(j, g);
+		sync_group(j, out);
 		seg_end(&j->seg);
 	}
 	if (j->seg != NULL)
 		return true;
-	j->seg = j->next;
-	j->next = NULL;
+	j->seg = atomic_exchange(&j->next, NULL);
 	/* What is left of a disk that is all but full is for others. */
 	if (j->seg == NULL && clock_mono() >= j->begin_after) {
 		j->seg = seg_begin(j->q, SEG_MIN, &err);
@@ -165,31 +183,33 @@ need_segment(struct journal_writer *j, struct group *g, size_t length)
 static void
 work(void *arg)
 {
-	struct journal_writer	*j = arg;
-	struct group		*g = &j->group;
+	struct batch		*b = arg;
+	struct journal_writer	*j = b->j;
 	struct list		 todo, *l;
 
 	list_init(&todo);
-	while ((l = list_take(&j->batch)) != NULL)
+	while ((l = list_take(&b->commits)) != NULL)
 		list_put_last(&todo, l);
 	while ((l = list_take(&todo)) != NULL) {
 		struct commit	*c = LIST_ENTRY(l, struct commit, link);
 
 		if (commit_seal(c) < 0) {
-			list_put_last(&j->batch, l);
+			list_put_last(&b->commits, l);
 			continue;
 		}
-		if (!need_segment(j, g, c->f->npending)) {
+		if (!need_segment(j, c->f->npending, &b->commits)) {
 			/* No journal to be had: then by itself. */
 			commit_as_file(c);
-			list_put_last(&j->batch, l);
+			list_put_last(&b->commits, l);
 			continue;
 		}
-		add(j, g, c);
-		if (g->n == GROUP_MAX)
-			sync_group(j, g);
+		add(j, &j->group, c);
+		if (j->group.n == GROUP_MAX)
+			sync_group(j, &b->commits);
 	}
-	sync_group(j, g);
+	sync_group(j, &b->commits);
+	b->was_last = j->seg != NULL && j->seg->end >= j->seg->size / 4 &&
+	    j->next == NULL;
 }
 
 /*
@@ -202,7 +222,7 @@ make(void *arg)
 	struct journal_writer	*j = arg;
 	struct error		 err;
 
-	j->made = seg_begin(j->q, j->next_size, &err);
+	j->next = seg_begin(j->q, j->next_size, &err);
 }
 
 static void
@@ -211,25 +231,16 @@ made(void *arg)
 	struct journal_writer	*j = arg;
 
 	j->making = false;
-	if (j->made == NULL)
+	if (j->next == NULL)
 		j->make_after = clock_mono() + MAKE_AGAIN;
 }
 
 /* A process that writes little keeps little: each is larger than the one
  * before. */
 static void
-look_ahead(struct journal_writer *j)
+make_next(struct journal_writer *j)
 {
-	const struct seg	*s = j->seg;
-
-	if (j->making)
-		return;
-	if (j->next == NULL) {
-		j->next = j->made;
-		j->made = NULL;
-	}
-	if (j->next != NULL || s == NULL || s->end < s->size / 4 ||
-	    clock_mono() < j->make_after)
+	if (j->making || j->next != NULL || clock_mono() < j->make_after)
 		return;
 	if (j->next_size < SEG_MAX)
 		j->next_size *= 4;
@@ -237,20 +248,55 @@ look_ahead(struct journal_writer *j)
 	syncer_run(j->q->syncer, make, made, j);
 }
 
+/*
+ * Batches.
+ */
+
 static void	done(void *arg);
 
-static void
-lead(struct journal_writer *j)
+static struct batch *
+gather(struct journal_writer *j)
 {
+	struct batch	*b = &j->batches[j->begun++ % COUNT(j->batches)];
 	struct list	*l;
 
-	if (j->leading || list_empty(&j->pending))
-		return;
+	b->n = j->npending;
 	while ((l = list_take(&j->pending)) != NULL)
-		list_put_last(&j->batch, l);
-	look_ahead(j);
-	j->leading = true;
-	syncer_run(j->q->syncer, work, done, j);
+		list_put_last(&b->commits, l);
+	j->npending = j->bytes = 0;
+	return b;
+}
+
+static void
+hand_over(struct batch *b)
+{
+	syncer_run_in(b->j->q->syncer, &b->j->line, work, done, b);
+	syncer_begin(b->j->q->syncer);
+}
+
+/* A segment to begin with is worth a thread in any case. */
+static bool
+nobody_waits(const struct journal_writer *j, const struct batch *b)
+{
+	return b->n == 1 && j->seg != NULL && j->q->alone != NULL &&
+	    j->q->alone(j->q->alone_arg);
+}
+
+static void
+turn_is_over(void *arg)
+{
+	struct journal_writer	*j = arg;
+	struct batch		*b;
+
+	if (j->npending == 0 || j->begun != j->ended)
+		return;
+	b = gather(j);
+	if (nobody_waits(j, b)) {
+		work(b);
+		done(b);
+	} else {
+		hand_over(b);
+	}
 }
 
 static void
@@ -287,14 +333,18 @@ tell(struct journal_writer *j, const struct list *ready)
 static void
 done(void *arg)
 {
-	struct journal_writer	*j = arg;
+	struct batch		*b = arg;
+	struct journal_writer	*j = b->j;
 	struct list		 ready, *l;
 
-	j->leading = false;
 	list_init(&ready);
-	while ((l = list_take(&j->batch)) != NULL)
+	while ((l = list_take(&b->commits)) != NULL)
 		list_put_last(&ready, l);
-	lead(j);
+	if (b->was_last)
+		make_next(j);
+	j->ended++;
+	if (j->npending > 0)
+		loop_timer_before_wait(j->turn);
 	tell(j, &ready);
 	while ((l = list_take(&ready)) != NULL)
 		commit_report(LIST_ENTRY(l, struct commit, link));
@@ -304,7 +354,12 @@ void
 journal_commit(struct journal_writer *j, struct commit *c)
 {
 	list_put_last(&j->pending, &c->link);
-	lead(j);
+	j->bytes += c->f->npending;
+	if (j->npending++ == 0)
+		loop_timer_before_wait(j->turn);
+	if ((j->npending >= LARGE || j->bytes >= LARGE_BYTES) &&
+	    j->begun - j->ended < COUNT(j->batches))
+		hand_over(gather(j));
 }
 
 struct journal_writer *
@@ -315,7 +370,13 @@ journal_writer_new(struct queue *q)
 	j->q = q;
 	j->next_size = SEG_MIN;
 	list_init(&j->pending);
-	list_init(&j->batch);
+	syncer_line_init(&j->line);
+	for (size_t i = 0; i < COUNT(j->batches); i++) {
+		j->batches[i].j = j;
+		list_init(&j->batches[i].commits);
+	}
+	j->turn = loop_timer_new(syncer_loop(q->syncer),
+	    turn_is_over, j);
 	return j;
 }
 
@@ -324,8 +385,10 @@ journal_writer_free(struct journal_writer **j)
 {
 	if (*j == NULL)
 		return;
+	struct seg	*next = (*j)->next;
+
 	seg_end(&(*j)->seg);
-	seg_end(&(*j)->next);
-	seg_end(&(*j)->made);
+	seg_end(&next);
+	loop_timer_free(&(*j)->turn);
 	mem_free(j);
 }

@@ -82,6 +82,10 @@ struct queue_conf {
 	const char	*dir;		/* queue directory, or "." */
 	int64_t		 minfree;	/* bytes kept free */
 	bool		 journal;	/* commit to a journal; needs a syncer */
+	/* Would nobody else wait if a commit blocked the loop?  May be NULL:
+	 * somebody might. */
+	bool		(*alone)(void *arg);
+	void		*alone_arg;
 };
 
 /* Opens the directories (tmp new cur hold corrupt log journal), making the

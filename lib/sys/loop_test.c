@@ -345,6 +345,80 @@ START_TEST(syncer_does_all)
 }
 END_TEST
 
+struct member {
+	int	*at;		/* of the line: how many have begun */
+	int	 place;		/* what it found there */
+	bool	 overlaps;
+};
+
+static void
+work_in_line(void *arg)
+{
+	struct member	*m = arg;
+
+	m->place = __atomic_add_fetch(m->at, 1, __ATOMIC_SEQ_CST);
+	usleep(300);
+	m->overlaps = __atomic_load_n(m->at, __ATOMIC_SEQ_CST) != m->place;
+}
+
+static void
+done_in_line(void *arg)
+{
+	ck_assert(!((struct member *)arg)->overlaps);
+	finished++;
+}
+
+/* One behind the other, in their order, and beside those of another line. */
+START_TEST(syncer_lines)
+{
+	struct syncer		*s = syncer_new(loop, 4);
+	struct syncer_line	 lines[2];
+	struct member		 m[2][50];
+	int			 at[2] = { 0, 0 };
+
+	finished = 0;
+	for (int l = 0; l < 2; l++)
+		syncer_line_init(&lines[l]);
+	for (int i = 0; i < 50; i++)
+		for (int l = 0; l < 2; l++) {
+			m[l][i] = (struct member){ .at = &at[l] };
+			syncer_run_in(s, &lines[l], work_in_line, done_in_line,
+			    &m[l][i]);
+			if (i % 7 == 0)
+				syncer_begin(s);
+		}
+	while (finished < 60)
+		loop_once(loop, SECS(1));
+	syncer_free(&s);
+	ck_assert_int_eq(finished, 100);
+	for (int l = 0; l < 2; l++)
+		for (int i = 0; i < 50; i++)
+			ck_assert_int_eq(m[l][i].place, i + 1);
+}
+END_TEST
+
+/* Not when the turn is over: now. */
+START_TEST(syncer_begins)
+{
+	struct syncer		*s = syncer_new(loop, 1);
+	struct syncer_line	 line;
+	struct member		 m = { .place = 0 };
+	int			 at = 0;
+
+	finished = 0;
+	m.at = &at;
+	syncer_line_init(&line);
+	syncer_run_in(s, &line, work_in_line, done_in_line, &m);
+	syncer_begin(s);
+	for (int i = 0; i < 5000 &&
+	    __atomic_load_n(&at, __ATOMIC_SEQ_CST) == 0; i++)
+		usleep(1000);
+	ck_assert_int_eq(__atomic_load_n(&at, __ATOMIC_SEQ_CST), 1);
+	syncer_free(&s);
+	ck_assert_int_eq(finished, 1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -364,6 +438,8 @@ main(void)
 	tcase_add_test(t, lost_interest_counts_at_once);
 	tcase_add_test(t, signals);
 	tcase_add_test(t, syncer_does_all);
+	tcase_add_test(t, syncer_lines);
+	tcase_add_test(t, syncer_begins);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

@@ -25,9 +25,11 @@ struct job {
 	void		(*work)(void *arg);
 	void		(*done)(void *arg);
 	void		*arg;
+	struct syncer_line	*line;	/* NULL */
 };
 
 struct syncer {
+	struct loop	*loop;
 	pthread_mutex_t	 lock;
 	pthread_cond_t	 more;		/* todo has grown, or stop */
 	struct list	 todo, finished;	/* struct job; under lock */
@@ -65,6 +67,35 @@ tell_loop(struct syncer *s)
 		s->told = false;
 }
 
+/* Under lock.  False: the job waits behind another one. */
+static bool
+enter_line(struct job *j)
+{
+	if (j->line == NULL)
+		return true;
+	if (j->line->busy) {
+		list_put_last(&j->line->waiting, &j->link);
+		return false;
+	}
+	j->line->busy = true;
+	return true;
+}
+
+/* Under lock.  The next one is for the thread that has just ended the one
+ * before. */
+static void
+leave_line(struct syncer *s, struct syncer_line *line)
+{
+	struct list	*next;
+
+	if (line == NULL)
+		return;
+	next = list_take(&line->waiting);
+	line->busy = next != NULL;
+	if (next != NULL)
+		list_put_first(&s->todo, next);
+}
+
 static void *
 thread_main(void *arg)
 {
@@ -85,6 +116,7 @@ thread_main(void *arg)
 		j = LIST_ENTRY(link, struct job, link);
 		j->work(j->arg);
 		pthread_mutex_lock(&s->lock);
+		leave_line(s, j->line);
 		list_put_last(&s->finished, &j->link);
 		tell_loop(s);
 	}
@@ -127,6 +159,7 @@ syncer_new(struct loop *l, int nthreads)
 	struct syncer	*s = mem_new(1, sizeof(*s));
 
 	ASSERT(nthreads >= 1 && nthreads <= 64);
+	s->loop = l;
 	s->limit = nthreads;
 	s->threads = mem_new((size_t)nthreads, sizeof(*s->threads));
 	pthread_mutex_init(&s->lock, NULL);
@@ -169,8 +202,12 @@ give(void *arg)
 	int		 jobs = 0, idle;
 
 	pthread_mutex_lock(&s->lock);
-	for (; (link = list_take(&s->fresh)) != NULL; jobs++)
+	while ((link = list_take(&s->fresh)) != NULL) {
+		if (!enter_line(LIST_ENTRY(link, struct job, link)))
+			continue;
 		list_put_last(&s->todo, link);
+		jobs++;
+	}
 	idle = s->idle < jobs ? s->idle : jobs;
 	pthread_mutex_unlock(&s->lock);
 	for (int i = 0; i < idle; i++)
@@ -180,18 +217,46 @@ give(void *arg)
 }
 
 void
+syncer_line_init(struct syncer_line *line)
+{
+	line->busy = false;
+	list_init(&line->waiting);
+}
+
+void
+syncer_begin(struct syncer *s)
+{
+	loop_timer_stop(s->hand_over);
+	give(s);
+}
+
+void
 syncer_run(struct syncer *s, void (*work)(void *), void (*done)(void *),
     void *arg)
+{
+	syncer_run_in(s, NULL, work, done, arg);
+}
+
+void
+syncer_run_in(struct syncer *s, struct syncer_line *line,
+    void (*work)(void *), void (*done)(void *), void *arg)
 {
 	struct job	*j = mem_new(1, sizeof(*j));
 
 	j->work = work;
 	j->done = done;
 	j->arg = arg;
+	j->line = line;
 	s->pending++;
 	if (list_empty(&s->fresh))
 		loop_timer_before_wait(s->hand_over);
 	list_put_last(&s->fresh, &j->link);
+}
+
+struct loop *
+syncer_loop(const struct syncer *s)
+{
+	return s->loop;
 }
 
 size_t
