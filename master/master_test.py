@@ -305,6 +305,13 @@ def test_user_worker(i):
     equal(ask(s, b"u"), me, "the next worker")
 
 
+def environment(i):
+    """Of a daemon that serves."""
+    pid = int(ask(i.connect(), b"p"))
+    with open("/proc/%d/environ" % pid, "rb") as f:
+        return dict(v.split(b"=", 1) for v in f.read().split(b"\0") if v)
+
+
 def test_import_environment(i):
     i.signal(signal.SIGKILL)
     i.process.wait()
@@ -312,14 +319,18 @@ def test_import_environment(i):
     i.write(import_environment="PH_WANTED, PH_GIVEN=x PH_UNSET PATH=/bad")
     i.start()
     wait_for("the second start", lambda: can_connect(i.port))
-    pid = int(ask(i.connect(), b"p"))
-    with open("/proc/%d/environ" % pid, "rb") as f:
-        env = dict(v.split(b"=", 1) for v in f.read().split(b"\0") if v)
+    env = environment(i)
     equal((env.get(b"PH_WANTED"), env.get(b"PH_GIVEN"), env.get(b"LANG")),
           (b"1", b"x", b"C"), "imported")
     equal([n for n in (b"PH_OTHER", b"PH_UNSET", b"TZ") if n in env], [],
           "not imported")
     equal(b"/bad" in env[b"PATH"], False, "what master sets stays")
+    # The allocator's settings are ours unless somebody gives others.
+    equal(b"tcache_count" in env[b"GLIBC_TUNABLES"], True, "ours")
+    i.write(import_environment="GLIBC_TUNABLES=glibc.malloc.perturb=1")
+    i.signal(signal.SIGHUP)
+    wait_for("the other settings", lambda: environment(i).get(
+        b"GLIBC_TUNABLES") == b"glibc.malloc.perturb=1")
 
 
 def test_network_opens_last(i):

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "queue/inflight.h"
+#include "sys/cpu.h"
 #include "sys/log.h"
 #include "sys/loop.h"
 #include "sys/syncer.h"
@@ -95,6 +96,7 @@ open_as_root(struct daemon *d, struct error *err)
 
 	q->d = d;
 	daemon_set_state(d, q);
+	cpu_batch();
 	if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
 		lim.rlim_cur = lim.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &lim);

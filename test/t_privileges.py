@@ -183,6 +183,8 @@ def test_ids_and_roots(s):
               who + ": root")
         cwd = i.queue if root is None else want
         equal(os.path.realpath(p.cwd), os.path.realpath(cwd), who + ": cwd")
+        equal(os.sched_getscheduler(p.pid), os.SCHED_BATCH
+              if p.exe == "qmgr" else os.SCHED_OTHER, who + ": scheduling")
     release(i)
 
 
@@ -207,8 +209,8 @@ def test_descriptors_and_environment(s):
                   "%s (%s) has %s open for writing" % (p, k, name))
         names = {e.split("=", 1)[0] for e in p.env}
         check(names <= {"PATH", "LANG", "TZ", "MAIL_CONFIG",
-                        "POSTHOUSE_MASTER", "ASAN_OPTIONS",
-                        "UBSAN_OPTIONS", "LSAN_OPTIONS"},
+                        "POSTHOUSE_MASTER", "GLIBC_TUNABLES",
+                        "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"},
               "%s has in its environment: %s" % (p, names))
     release(i)
 

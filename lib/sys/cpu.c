@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sys/cpu.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/error.h"
 #include "sys/clock.h"
 #include "sys/file.h"
+#include "sys/log.h"
 
 #define STAT_MAX	((size_t)1 << 20)	/* a line per processor and more */
 #define TOO_SOON	MSECS(500)
-#define TOO_OLD		SECS(10)
+#define TOO_OLD		SECS(3)
 
 /* "cpu user nice system idle iowait irq softirq steal guest guest_nice": guests
  * are part of user and nice; what the host took away (steal) was not idle. */
@@ -73,4 +77,13 @@ cpu_idle(struct cpu_watch *w)
 	    n > 0 ? (unsigned int)n : 1);
 	buf_clear(&b);
 	return found;
+}
+
+void
+cpu_batch(void)
+{
+	struct sched_param	p = { .sched_priority = 0 };
+
+	if (sched_setscheduler(0, SCHED_BATCH, &p) < 0)
+		log_warn("sched_setscheduler: %s", strerror(errno));
 }

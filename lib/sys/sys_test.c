@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <regex.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -574,6 +575,20 @@ START_TEST(idle_processors)
 }
 END_TEST
 
+START_TEST(batch)
+{
+	int	 status;
+	pid_t	 pid;
+
+	if ((pid = fork()) == 0) {
+		cpu_batch();
+		_exit(sched_getscheduler(0) == SCHED_BATCH ? 0 : 1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -598,6 +613,7 @@ main(void)
 	tcase_add_test(t, landlock);
 	tcase_add_test(t, dropping);
 	tcase_add_test(t, idle_processors);
+	tcase_add_test(t, batch);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
