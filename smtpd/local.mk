@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 daemon_PROGRAMS += %D%/smtpd
 %C%_smtpd_SOURCES = \
+	%D%/announce.c \
+	%D%/announce.h \
 	%D%/anvil.c \
 	%D%/check.c \
 	%D%/check.h \

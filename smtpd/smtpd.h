@@ -93,6 +93,7 @@ struct smtpd {
 	const char			**own_addresses;
 	struct ipc_client		*qmgr, *qmgr_public, *resolver, *auth,
 					*anvil;
+	struct announce			*announce;
 	struct list			 conns;
 	size_t				 commits;	/* under way */
 	struct list			 waiting; /* checks, for a table */

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "intake/intake_service.h"
+#include "smtpd/announce.h"
 #include "smtpd/check.h"
 #include "sys/clock.h"
 #include "sys/log.h"
@@ -161,6 +162,7 @@ close_tables(void *arg)
 static void
 smtpd_exit(struct smtpd *s)
 {
+	announce_free(&s->announce);
 	ipc_client_free(&s->qmgr);
 	ipc_client_free(&s->qmgr_public);
 	ipc_client_free(&s->resolver);
@@ -247,6 +249,7 @@ smtpd_start(struct daemon *d, struct error *err)
 	if (intake_service_queue(d, s->qmgr, false, &s->queue, err) < 0 &&
 	    intake_service_queue(d, s->qmgr, true, &s->queue, err) < 0)
 		return -1;
+	s->announce = announce_new(s->queue, s->loop, s->qmgr);
 	return confine(err);
 }
 
