@@ -11,7 +11,7 @@
 #include "sys/log.h"
 #include "sys/loop.h"
 
-#define RETIRE		MSECS(200)
+#define RETIRE		MSECS(20)
 
 static void
 found(void *arg, struct journal_rec *r)
