@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A chain of blocks, filled from the front of the newest.  Two are of almost
+/* A chain of blocks, filled from the front of the newest and zeroed as they are:
+ * a part that nobody asks for is not touched.  Two are of almost
  * 1 KiB (the most that is cheap to get, see mem.c), then they double up to
  * 64 KiB; what is larger than a block gets one of its own. */
 #include "base/arena.h"
@@ -91,7 +92,6 @@ arena_reset(struct arena *a)
 		a->blocks = NULL;
 		return;
 	}
-	memset(keep->data, 0, keep->used);
 	keep->used = 0;
 }
 
@@ -104,15 +104,17 @@ add_block(struct arena *a, size_t size)
 		size = a->next_size;
 	if (b != NULL && a->next_size < BLOCK_MAX)
 		a->next_size *= 2;
-	b = mem_new(1, sizeof(*b) + size);
+	b = mem_grow(NULL, 1, sizeof(*b) + size);
 	b->size = size;
+	b->used = 0;
 	b->next = a->blocks;
 	a->blocks = b;
 	return b;
 }
 
-void *
-arena_alloc(struct arena *a, size_t size)
+/* Not zeroed. */
+static void *
+take(struct arena *a, size_t size)
 {
 	struct block	*b = a->blocks;
 	void		*p;
@@ -129,6 +131,12 @@ arena_alloc(struct arena *a, size_t size)
 }
 
 void *
+arena_alloc(struct arena *a, size_t size)
+{
+	return memset(take(a, size), 0, size);
+}
+
+void *
 arena_array(struct arena *a, size_t n, size_t size)
 {
 	if (size != 0 && n > SIZE_MAX / 2 / size)
@@ -139,10 +147,11 @@ arena_array(struct arena *a, size_t n, size_t size)
 char *
 arena_strndup(struct arena *a, const char *s, size_t n)
 {
-	char	*d = arena_alloc(a, n + 1);
+	char	*d = take(a, n + 1);
 
 	if (n > 0)
 		memcpy(d, s, n);
+	d[n] = '\0';
 	return d;
 }
 
@@ -152,8 +161,7 @@ arena_strdup(struct arena *a, const char *s)
 	return s == NULL ? NULL : arena_strndup(a, s, strlen(s));
 }
 
-/* What does not fit behind the newest allocation must leave it clean: memory
- * is handed out zeroed. */
+/* Into what is free behind the newest allocation, if it fits. */
 char *
 arena_printf(struct arena *a, const char *fmt, ...)
 {
@@ -167,9 +175,7 @@ arena_printf(struct arena *a, const char *fmt, ...)
 	va_start(ap, fmt);
 	len = fmt_put(s, room, fmt, ap);
 	va_end(ap);
-	if (len >= room && room > 0)
-		memset(s, 0, room);
-	own = arena_alloc(a, len + 1);
+	own = take(a, len + 1);
 	if (own == s)
 		return s;
 	va_start(ap, fmt);
@@ -183,13 +189,14 @@ arena_join(struct arena *a, struct slice head, const char *middle,
     struct slice tail)
 {
 	size_t	 n = strlen(middle);
-	char	*s = arena_alloc(a, head.len + n + tail.len + 1);
+	char	*s = take(a, head.len + n + tail.len + 1);
 
 	if (head.len > 0)
 		memcpy(s, head.p, head.len);
 	memcpy(s + head.len, middle, n);
 	if (tail.len > 0)
 		memcpy(s + head.len + n, tail.p, tail.len);
+	s[head.len + n + tail.len] = '\0';
 	return s;
 }
 

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -170,9 +171,10 @@ work(void *arg)
 static struct commit *
 commit_new(struct queue_file **f, const struct queue_env *env, bool hold)
 {
-	struct commit	*c = mem_new(1, sizeof(*c));
+	struct commit	*c = mem_grow(NULL, 1, sizeof(*c));
 	struct buf	*tail = &(*f)->q->tail;
 
+	memset(c, 0, offsetof(struct commit, err));
 	c->f = *f;
 	*f = NULL;
 	c->to = hold ? QUEUE_HOLD : QUEUE_NEW;

@@ -81,7 +81,6 @@ struct commit {
 	size_t			 env_at; /* the envelope, in what is pending */
 	bool			 sealed;
 	int			 result;
-	struct error		 err;
 	void			(*done)(void *arg, int result,
 				    const struct error *err);
 	void			*arg;
@@ -90,6 +89,8 @@ struct commit {
 	struct list		 link;
 	char			 segment[QUEUE_ID_MAX];	/* "": has a file */
 	uint64_t		 segment_end;
+
+	struct error		 err;	/* last: large, and set if result < 0 */
 };
 
 /* Look at the content and make head and end record: in a thread.  -1: c->err,
