@@ -306,9 +306,9 @@ def test_user_worker(i):
 
 
 def environment(i):
-    """Of a daemon that serves."""
-    pid = int(ask(i.connect(), b"p"))
-    with open("/proc/%d/environ" % pid, "rb") as f:
+    """Of a daemon that serves; it does not end before the client leaves."""
+    with i.connect() as s, \
+            open("/proc/%s/environ" % ask(s, b"p"), "rb") as f:
         return dict(v.split(b"=", 1) for v in f.read().split(b"\0") if v)
 
 
