@@ -140,29 +140,35 @@ for_site(struct qmgr *q, struct msg *m, const char *site)
 	return found;
 }
 
+static bool
+flush_one(struct qmgr *q, struct msg *m, const struct sweep_wish *wish)
+{
+	if (m->state != MSG_DEFERRED || !for_site(q, m, wish->site))
+		return false;
+	heap_put(&q->due, &m->due, 0);
+	return true;
+}
+
 static void
 flush(struct qmgr *q, struct ipc_request req, void *msg)
 {
 	const struct queue_flush	*f = msg;
+	const struct sweep_wish		 wish = { .site = f->site };
 	struct queue_done		 done = { .ok = true };
+	struct msg			*m;
 
 	dest_forget_failures(q);
-	LIST_EACH(l, &q->by_state[MSG_DEFERRED]) {
-		struct msg	*m = LIST_ENTRY(l, struct msg, link);
-
-		if (f->queue_id != NULL && strcmp(f->queue_id, m->id) != 0)
-			continue;
-		if (!for_site(q, m, f->site))
-			continue;
-		heap_put(&q->due, &m->due, 0);
-		done.count++;
+	if (f->queue_id == NULL) {
+		sweep_begin(q, req, flush_one, &wish);
+		return;
 	}
-	loop_timer_set(q->pump_timer, 0);
-	if (f->queue_id != NULL && done.count == 0 &&
-	    msg_find(q, f->queue_id) == NULL) {
+	m = msg_find(q, f->queue_id);
+	if (m == NULL) {
 		done.ok = false;
 		done.reason = "no such message";
-	}
+	} else
+		done.count = flush_one(q, m, &wish);
+	loop_timer_set(q->pump_timer, 0);
 	ipc_reply(req, &queue_done_desc, &done);
 }
 
@@ -286,14 +292,15 @@ static const struct admin_op ops[] = {
 };
 
 static bool
-admin_one(struct qmgr *q, struct msg *m, const struct admin_op *op,
-    const char *queue_name)
+admin_one(struct qmgr *q, struct msg *m, const struct sweep_wish *wish)
 {
+	const struct admin_op	*op = wish->op;
 	/* Who was told that it is on hold need not know that it is busy. */
-	enum msg_state	state = m->wish == WISH_HOLD ? MSG_HOLD : m->state;
+	enum msg_state		 state = m->wish == WISH_HOLD ? MSG_HOLD :
+				    m->state;
 
-	if (queue_name != NULL &&
-	    strcmp(queue_name, msg_state_names[state]) != 0)
+	if (wish->queue_name != NULL &&
+	    strcmp(wish->queue_name, msg_state_names[state]) != 0)
 		return false;
 	if (op->release && m->wish == WISH_HOLD) {
 		m->wish = WISH_NONE;
@@ -316,43 +323,27 @@ admin_one(struct qmgr *q, struct msg *m, const struct admin_op *op,
 	return grant(q, m, op->wish);
 }
 
-static uint64_t
-admin_all(struct qmgr *q, const struct admin_op *op, const char *queue_name)
-{
-	uint64_t	n = 0, last = q->next_serial;
-
-	for (int s = 0; s < MSG_STATES; s++) {
-		LIST_EACH(l, &q->by_state[s]) {
-			struct msg	*m = LIST_ENTRY(l, struct msg, link);
-
-			if (m->serial <= last &&
-			    admin_one(q, m, op, queue_name))
-				n++;
-		}
-	}
-	return n;
-}
-
 static void
 carry_out(struct qmgr *q, struct ipc_request req, void *msg)
 {
 	const struct queue_admin	*m = msg;
 	struct queue_done	 done = { .ok = true };
-	const struct admin_op	*op = NULL;
+	struct sweep_wish	 wish = { .queue_name = m->queue_name };
 	struct msg		*one;
 
 	for (size_t i = 0; i < COUNT(ops); i++) {
 		if (strcmp(ops[i].name, m->op) == 0)
-			op = &ops[i];
+			wish.op = &ops[i];
 	}
-	if (!is_trusted(&req) || op == NULL) {
+	if (!is_trusted(&req) || wish.op == NULL) {
 		done.ok = false;
-		done.reason = op == NULL ? "unknown operation" :
+		done.reason = wish.op == NULL ? "unknown operation" :
 		    "only root may do this";
-	} else if (strcmp(m->queue_id, "ALL") == 0)
-		done.count = admin_all(q, op, m->queue_name);
-	else if ((one = msg_find(q, m->queue_id)) != NULL)
-		done.count = admin_one(q, one, op, m->queue_name);
+	} else if (strcmp(m->queue_id, "ALL") == 0) {
+		sweep_begin(q, req, admin_one, &wish);
+		return;
+	} else if ((one = msg_find(q, m->queue_id)) != NULL)
+		done.count = admin_one(q, one, &wish);
 	ipc_reply(req, &queue_done_desc, &done);
 }
 

@@ -18,7 +18,8 @@ daemon_PROGRAMS += %D%/qmgr
 	%D%/owed.c \
 	%D%/qmgr.h \
 	%D%/scan.c \
-	%D%/settle.c
+	%D%/settle.c \
+	%D%/sweep.c
 %C%_qmgr_LDADD = $(LIBS_QUEUE) $(LIBS_ROUTE) $(LIBS_MAP) $(DAEMON_LIBS) \
 	$(DB_LIBS) $(PCRE2_LIBS)
 

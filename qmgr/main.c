@@ -199,6 +199,7 @@ start(struct daemon *d, struct error *err)
 	list_init(&q->waiting);
 	list_init(&q->for_scan);
 	list_init(&q->lists);
+	sweep_open(q);
 	q->owed = hash_new();
 	q->active_limit = active_limit(q);
 	q->resolver = ipc_client_new(q->loop, "private/resolver");
@@ -278,6 +279,7 @@ drain(struct daemon *d)
 		return;
 	q->draining = true;
 	scan_stop(q);
+	sweep_stop(q);
 	hand_over(q);
 	loop_timer_free(&q->pump_timer);
 	q->pump_timer = loop_timer_new(q->loop, on_drain_tick, q);

@@ -188,7 +188,7 @@ struct qmgr {
 	uint64_t	 next_serial;
 	struct heap	 due;
 	struct loop_timer	*due_timer, *pump_timer, *lead_timer,
-			*tidy_timer, *retire_timer;
+			*tidy_timer, *retire_timer, *sweep_timer;
 	struct hash	*transports, *sites, *dests;
 	struct ipc_client	*resolver, *bounce;
 	struct ipc_client	*successor;	/* who serves our socket next */
@@ -201,6 +201,7 @@ struct qmgr {
 	struct list	 for_scan;	/* requests that wait (admin.c) */
 	struct hash	*owed;		/* owed.c; empty if all is well */
 	struct list	 lists;		/* the same of listings (list.c) */
+	struct list	 sweeps;	/* wishes about all messages (sweep.c) */
 	int		 leader;	/* held while we may begin deliveries */
 	bool		 leading;
 	bool		 draining;
@@ -345,6 +346,22 @@ void	 owed_mark(struct qmgr *q, struct active *a, size_t index,
 void	 owed_apply(struct qmgr *q, struct queue_msg *f);
 void	 owed_forget(struct qmgr *q, const char *id);
 void	 owed_tidy(struct qmgr *q);	/* is there room again? */
+
+/* sweep.c: what is asked about all messages.  one: do it to this one, which may
+ * free it; was it meant?  req is answered with how many were, when the last one
+ * is done; those that come meanwhile are not asked. */
+struct sweep_wish {
+	const struct admin_op	*op;
+	const char		*queue_name, *site;	/* NULL: any */
+};
+typedef bool	sweep_one(struct qmgr *q, struct msg *m,
+		    const struct sweep_wish *wish);
+
+void	 sweep_open(struct qmgr *q);
+void	 sweep_begin(struct qmgr *q, struct ipc_request req, sweep_one *one,
+	    const struct sweep_wish *wish);
+/* Those under way end unfinished, and are told so. */
+void	 sweep_stop(struct qmgr *q);
 
 /* admin.c: requests of postqueue, postsuper and the daemons. */
 extern const struct ipc_handler	admin_handlers[];

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import smtplib
+import subprocess
 import sys
 import time
 
@@ -168,3 +169,47 @@ def test_marks_that_cannot_be_written(s):
     wait_for("an attempt", lambda: i.log_text().count("status=deferred") > n,
              60)
     equal(i.log_text().count("status=sent"), 1, "deliveries")
+
+
+def deleting(i, n):
+    """postsuper, at work on n messages that are hard to remove."""
+    before = i.log_text().count(": removed")
+    p = subprocess.Popen([i.tool("postsuper"), "-c", i.config, "-d", "ALL"],
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    wait_for("it to begin", lambda: i.log_text().count(": removed") >=
+             before + n, 60)
+    return p
+
+
+def test_all_of_a_long_queue(s):
+    """What is asked about all messages does not keep the others waiting, and
+    who asked is told if it was not finished."""
+    many = 300
+    i = s.posthouse("a", start=False, main=dict(
+        LATE, import_environment="TZ LD_PRELOAD"))
+    s.i = i
+    why = preload(s, "slowremove")
+    if why:
+        raise Skip(why)
+    i.start()
+    inject(i, many, "x@later.test")
+    wait_for("it to be deferred", lambda: i.log_text().count(
+        "status=deferred") == many, 120)
+    alice = i.accounts[0]["user"]
+    slow = os.path.join(i.queue, "slow")
+    open(slow, "w").close()
+    p = deleting(i, 3)
+    send(i, "a@elsewhere.test", [alice])
+    wait_inbox(i, alice, 1)
+    equal(p.poll(), None, "postsuper, while mail is delivered")
+    check(i.queue_list(), "nothing is left")
+    i.stop()
+    out = p.communicate()[0].decode()
+    check("not all was done" in out and p.returncode != 0,
+          "exit %s: %s" % (p.returncode, out))
+    os.unlink(slow)
+    i.start()
+    left = len(wait_for("the queue", i.queue_list))
+    check("Deleted: %d message" % left in
+          i.command_both("postsuper", "-d", "ALL"), "the rest")
+    equal(i.queue_list(), [], "the queue")

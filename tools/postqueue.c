@@ -20,7 +20,7 @@
 #include "sys/loop.h"
 
 #define PAGE		500
-#define PATIENCE	SECS(120)
+#define PATIENCE	SECS(3600)	/* a site in a long queue takes its time */
 
 struct postqueue {
 	struct loop	*loop;

@@ -21,7 +21,7 @@
 #include "sys/loop.h"
 #include "tools/tool.h"
 
-#define PATIENCE	SECS(300)
+#define PATIENCE	SECS(3600)	/* all of a long queue takes its time */
 #define REQUESTS_MAX	1000
 #define TMP_AGE		SECS(36 * 3600)		/* no writer lives so long */
 
