@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Marks and removals are made durable at most one second after they were
- * made, many at a time and in a thread: a power cut repeats the deliveries of
- * that second, not those of the last half minute. */
+/* Marks and removals are made durable at most one second after they were made,
+ * notes of the journal, of which all share a sync, within a quarter of it; many
+ * at a time and in a thread.  A power cut repeats the deliveries of that time,
+ * not those of the last half minute. */
 #include "qmgr/qmgr.h"
 
 #include <errno.h>
@@ -13,7 +14,8 @@
 #include "sys/loop.h"
 #include "sys/syncer.h"
 
-#define BATCH		SECS(1)
+#define MARKS		SECS(1)
+#define NOTES		MSECS(250)
 #define BATCH_MAX	512
 #define JOURNAL_MAX	64
 
@@ -22,7 +24,7 @@ struct durable {
 	struct loop_timer	*timer;
 	struct batch		*open;		/* being filled; NULL */
 	uint64_t		 batches;	/* the number of the open one */
-	bool			 armed;
+	usec_t			 due;		/* mono; 0: never */
 };
 
 struct batch {
@@ -78,21 +80,24 @@ on_timer(void *arg)
 {
 	struct durable	*d = arg;
 
-	d->armed = false;
+	d->due = 0;
 	send_batch(d);
 }
 
 static struct batch *
-batch(struct durable *d)
+batch(struct durable *d, usec_t within)
 {
+	usec_t	due = loop_now(d->q->loop) + within;
+
+
 	if (d->open == NULL) {
 		d->open = mem_new(1, sizeof(*d->open));
 		d->open->q = d->q;
 		d->batches++;
 	}
-	if (!d->armed) {
-		d->armed = true;
-		loop_timer_set(d->timer, BATCH);
+	if (d->due == 0 || d->due > due) {
+		d->due = due;
+		loop_timer_set(d->timer, within);
 	}
 	return d->open;
 }
@@ -110,13 +115,14 @@ durable_new(struct qmgr *q)
 void
 durable_marks(struct durable *d, struct active *a)
 {
-	struct batch	*b = batch(d);
+	struct batch	*b;
 	int		 fd;
 
 	if (a->file.rec != NULL) {
 		qmgr_journal_noted(d->q);
 		return;
 	}
+	b = batch(d, MARKS);
 	/* One sync is enough for all sites of a message. */
 	if (a->marks_batch == d->batches)
 		return;
@@ -132,13 +138,13 @@ durable_marks(struct durable *d, struct active *a)
 void
 durable_removal(struct durable *d)
 {
-	batch(d)->removals = true;
+	batch(d, MARKS)->removals = true;
 }
 
 void
 durable_journal(struct durable *d)
 {
-	batch(d)->journal = true;
+	batch(d, NOTES)->journal = true;
 }
 
 void
