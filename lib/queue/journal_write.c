@@ -45,7 +45,7 @@ struct batch {
 	struct journal_writer	*j;
 	struct list		 commits;	/* struct commit; the job's */
 	size_t			 n;
-	bool			 was_last;	/* wants a segment after it */
+	bool			 wants_next;	/* segment, before long */
 };
 
 struct journal_writer {
@@ -208,7 +208,7 @@ work(void *arg)
 			sync_group(j, &b->commits);
 	}
 	sync_group(j, &b->commits);
-	b->was_last = j->seg != NULL && j->seg->end >= j->seg->size / 4 &&
+	b->wants_next = j->seg != NULL && j->seg->end >= j->seg->size / 4 &&
 	    j->next == NULL;
 }
 
@@ -340,7 +340,7 @@ done(void *arg)
 	list_init(&ready);
 	while ((l = list_take(&b->commits)) != NULL)
 		list_put_last(&ready, l);
-	if (b->was_last)
+	if (b->wants_next)
 		make_next(j);
 	j->ended++;
 	if (j->npending > 0)
@@ -375,18 +375,18 @@ journal_writer_new(struct queue *q)
 		j->batches[i].j = j;
 		list_init(&j->batches[i].commits);
 	}
-	j->turn = loop_timer_new(syncer_loop(q->syncer),
-	    turn_is_over, j);
+	j->turn = loop_timer_new(syncer_loop(q->syncer), turn_is_over, j);
 	return j;
 }
 
 void
 journal_writer_free(struct journal_writer **j)
 {
+	struct seg	*next;
+
 	if (*j == NULL)
 		return;
-	struct seg	*next = (*j)->next;
-
+	next = (*j)->next;
 	seg_end(&(*j)->seg);
 	seg_end(&next);
 	loop_timer_free(&(*j)->turn);
