@@ -86,6 +86,9 @@ struct smtpd {
 	struct tls_ctx			*tls;		/* NULL: none */
 	struct match_list		*mynetworks, *exceptions, *rewrite,
 					*forbidden, *flush_domains;
+	struct {			/* missing headers of these clients */
+		bool	own, trusted, sasl;
+	}				 completes;
 	struct map_list			*login_maps;
 	const struct rlist		*lists[STAGE_COUNT];
 	const struct rlist		*implicit; /* behind those of RCPT */

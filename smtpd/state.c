@@ -38,17 +38,25 @@ open_match(struct smtpd *s, const char *param, const char *spec,
 	return 0;
 }
 
-/* Networks without the words that name other properties of clients. */
+/* local_header_rewrite_clients: its networks, without the words that name other
+ * properties of clients. */
 static const char *
-without_permits(struct smtpd *s, const char *text)
+take_permits(struct smtpd *s, const char *text)
 {
 	struct slice	 in = slice_str(text), word;
 	const char	*out = "";
 
-	while (map_list_word(&in, &word))
-		if (!slice_istarts(word, "permit_"))
+	while (map_list_word(&in, &word)) {
+		if (slice_is(word, "permit_inet_interfaces"))
+			s->completes.own = true;
+		else if (slice_is(word, "permit_mynetworks"))
+			s->completes.trusted = true;
+		else if (slice_is(word, "permit_sasl_authenticated"))
+			s->completes.sasl = true;
+		else if (!slice_istarts(word, "permit_"))
 			out = arena_printf(s->mem, "%s %.*s", out,
 			    SLICE_ARG(word));
+	}
 	return out;
 }
 
@@ -63,7 +71,7 @@ open_lists(struct smtpd *s, struct error *err)
 	    c->event_limit_exceptions, MATCH_HOST, false, &s->exceptions,
 	    err) < 0 ||
 	    open_match(s, "local_header_rewrite_clients",
-	    without_permits(s, c->header_rewrite_clients), MATCH_HOST, false,
+	    take_permits(s, c->header_rewrite_clients), MATCH_HOST, false,
 	    &s->rewrite, err) < 0 ||
 	    open_match(s, "smtpd_forbidden_commands", c->forbidden_commands,
 	    MATCH_STRING, false, &s->forbidden, err) < 0 ||

@@ -96,19 +96,13 @@ is_own(const struct conn *c)
 static bool
 gets_missing_headers(struct conn *c)
 {
-	struct slice	in = slice_str(c->s->conf->header_rewrite_clients);
-	struct slice	word;
+	const struct smtpd	*s = c->s;
 
-	while (map_list_word(&in, &word)) {
-		if (slice_is(word, "permit_inet_interfaces") && is_own(c))
-			return true;
-		if (slice_is(word, "permit_mynetworks") && c->trusted)
-			return true;
-		if (slice_is(word, "permit_sasl_authenticated") &&
-		    c->sasl_user != NULL)
-			return true;
-	}
-	return match_list_has(c->s->rewrite, c->name, c->ip, NULL) ==
+	if ((s->completes.own && is_own(c)) ||
+	    (s->completes.trusted && c->trusted) ||
+	    (s->completes.sasl && c->sasl_user != NULL))
+		return true;
+	return match_list_has(s->rewrite, c->name, c->ip, NULL) ==
 	    MAP_FOUND;
 }
 

@@ -15,8 +15,17 @@ struct expansion {
 	struct error	*err;
 	const char	**list;
 	size_t		 n, room;
-	struct hash	*selves;	/* those that expand to themselves */
+	struct hash	*selves;	/* those that expand to themselves;
+					 * NULL: none yet */
 };
+
+static void
+is_itself(struct expansion *x, const char *address)
+{
+	if (x->selves == NULL)
+		x->selves = hash_new();
+	hash_puts(x->selves, address, x);
+}
 
 static void
 push(struct expansion *x, const char *address)
@@ -124,7 +133,7 @@ replace(struct expansion *x, size_t at, const char *value, bool ext)
 		    && !first)
 			return failed(x, "expansion size", from);
 		if (strcasecmp(address, from) == 0)
-			hash_puts(x->selves, address, x);
+			is_itself(x, address);
 		if (first)
 			x->list[at] = address;
 		else
@@ -149,7 +158,8 @@ expand_at(struct expansion *x, size_t at)
 		bool			 ext = false;
 		enum route_result	 res;
 
-		if (hash_gets(x->selves, x->list[at]) != NULL)
+		if (x->selves != NULL &&
+		    hash_gets(x->selves, x->list[at]) != NULL)
 			return ROUTE_DONE;
 		res = route_find(x->r, x->r->virtual_alias, x->list[at], x->a,
 		    &value, &ext, x->err);
@@ -168,10 +178,17 @@ expand_at(struct expansion *x, size_t at)
 static void
 unique(struct expansion *x, const char ***out, size_t *n_out)
 {
-	struct hash	*seen = hash_new();
+	struct hash	*seen;
 	const char	**list = arena_array(x->a, x->n, sizeof(*list));
 	size_t		 n = 0;
 
+	*out = list;
+	if (x->n == 1) {
+		list[0] = x->list[0];
+		*n_out = 1;
+		return;
+	}
+	seen = hash_new();
 	for (size_t i = 0; i < x->n; i++) {
 		char	*key = arena_strdup(x->a, x->list[i]);
 
@@ -181,7 +198,6 @@ unique(struct expansion *x, const char ***out, size_t *n_out)
 			list[n++] = x->list[i];
 	}
 	hash_free(&seen);
-	*out = list;
 	*n_out = n;
 }
 
@@ -193,7 +209,6 @@ route_expand(struct route *r, const char *address, struct arena *a,
 	enum route_result	res = ROUTE_DONE;
 
 	push(&x, arena_strdup(a, address));
-	x.selves = hash_new();
 	if (!map_list_empty(r->virtual_alias) && address[0] != '\0')
 		for (size_t i = 0; res == ROUTE_DONE && i < x.n; i++)
 			res = expand_at(&x, i);
