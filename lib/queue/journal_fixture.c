@@ -314,8 +314,8 @@ content_of(const struct sent *s)
 	return text;
 }
 
-void
-commit_begin(size_t size)
+static void
+begin(size_t size, bool bad)
 {
 	struct sent		*s = &sent[nsent++];
 	struct queue_file	*f;
@@ -326,9 +326,23 @@ commit_begin(size_t size)
 	queue_file_new(writer, &f);
 	(void)snprintf(s->id, sizeof(s->id), "%s", queue_file_id(f));
 	text = content_of(s);
+	if (bad)
+		text[size / 2] = '\n';
 	ck_assert_int_eq(queue_file_write(f, text, size, &err), 0);
 	mem_free(&text);
 	queue_file_commit(&f, &env, false, committed, s);
+}
+
+void
+commit_begin(size_t size)
+{
+	begin(size, false);
+}
+
+void
+commit_begin_bad(size_t size)
+{
+	begin(size, true);
 }
 
 void

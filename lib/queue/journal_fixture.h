@@ -64,6 +64,7 @@ void	 start_reader(void);	/* open and recover; must work */
 
 /* Commit n messages and wait; they are sent[nsent...]. */
 void	 commit_begin(size_t size);
+void	 commit_begin_bad(size_t size);	/* a bare LF is in it */
 void	 wait_all(void);
 void	 commit(size_t n, size_t size);
 /* Each in a batch of its own. */

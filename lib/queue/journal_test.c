@@ -395,6 +395,38 @@ START_TEST(large_batches_go_at_once)
 }
 END_TEST
 
+/* What waits for a sync is sealed meanwhile; one of it that may not be in the
+ * queue takes no other with it. */
+START_TEST(sealed_meanwhile)
+{
+	commit(1, 3000);
+	atomic_store(&hold_syncs, true);
+	commit_begin(3000);
+	loop_once(loop, MSECS(1));
+	wait_for_syncs(&held_syncs, 1);
+	for (size_t i = 0; i < 3; i++)
+		commit_begin(40000);
+	commit_begin_bad(3000);
+	/* The first turn hands them over, later ones bring them back. */
+	for (int i = 0; i < 20; i++)
+		loop_once(loop, MSECS(5));
+	commit_begin(3000);
+	loop_once(loop, MSECS(1));
+	ck_assert_uint_eq(ndone, 1);
+	atomic_store(&hold_syncs, false);
+	wait_all();
+	for (size_t i = 0; i < nsent; i++)
+		ck_assert_int_eq(sent[i].result, i == 5 ? -1 : 0);
+	/* Those that were sealed and the one behind them share a sync. */
+	ck_assert_int_eq(atomic_load(&batches), 3);
+	close_writer();
+	start_reader();
+	ck_assert_uint_eq(got.replayed, nsent - 1);
+	for (size_t i = 0; i < nsent; i++)
+		ck_assert_int_eq(file_is_good(&sent[i], QUEUE_NEW), i != 5);
+}
+END_TEST
+
 /* Who is alone does not pay for threads; the first one of a segment, which has
  * to be made, does. */
 START_TEST(alone_without_threads)
@@ -1392,6 +1424,7 @@ add_writing(Suite *s)
 	tcase_add_test(t, writers_race);
 	tcase_add_test(t, failed_sync);
 	tcase_add_test(t, large_batches_go_at_once);
+	tcase_add_test(t, sealed_meanwhile);
 	tcase_add_test(t, alone_without_threads);
 	tcase_add_test(t, looks_before_the_sync);
 	tcase_add_test(t, segments_are_bounded);

@@ -6,6 +6,9 @@
  * is large, so that the disk works while a long turn goes on; its job then
  * waits for the one before it.
  *
+ * Before it is written, a message is looked at and summed (commit_seal).  What
+ * waits for a sync to end is sealed meanwhile, if it is much.
+ *
  * The next segment is made ready beside this, so that nobody waits for it.
  *
  * A batch is written only after the sync of the one before, so a frame that
@@ -29,6 +32,7 @@
 /* Worth a sync while others still come. */
 #define LARGE		64		/* messages */
 #define LARGE_BYTES	((size_t)1 << 20)
+#define MUCH		((size_t)64 << 10)	/* bytes, for a job of its own */
 #define MAKE_AGAIN	SECS(1)
 
 /* Messages that go out in one write. */
@@ -51,7 +55,9 @@ struct batch {
 struct journal_writer {
 	struct queue		*q;
 	struct list		 pending;	/* struct commit */
-	size_t			 npending, bytes;
+	size_t			 npending, bytes, unsealed;
+	struct list		 sealing;	/* those of a job */
+	size_t			 nsealing, sealing_bytes;
 	struct batch		 batches[2];	/* at work, and behind it */
 	unsigned int		 begun, ended;	/* batches, counted */
 	struct syncer_line	 line;
@@ -67,6 +73,15 @@ struct journal_writer {
 };
 
 static const unsigned char	zeros[SEG_BLOCK];
+
+static void
+move_all(struct list *from, struct list *to)
+{
+	struct list	*l;
+
+	while ((l = list_take(from)) != NULL)
+		list_put_last(to, l);
+}
 
 static int
 write_all(int fd, struct iovec *v, size_t n, uint64_t at)
@@ -188,8 +203,7 @@ work(void *arg)
 	struct list		 todo, *l;
 
 	list_init(&todo);
-	while ((l = list_take(&b->commits)) != NULL)
-		list_put_last(&todo, l);
+	move_all(&b->commits, &todo);
 	while ((l = list_take(&todo)) != NULL) {
 		struct commit	*c = LIST_ENTRY(l, struct commit, link);
 
@@ -258,12 +272,10 @@ static struct batch *
 gather(struct journal_writer *j)
 {
 	struct batch	*b = &j->batches[j->begun++ % COUNT(j->batches)];
-	struct list	*l;
 
 	b->n = j->npending;
-	while ((l = list_take(&j->pending)) != NULL)
-		list_put_last(&b->commits, l);
-	j->npending = j->bytes = 0;
+	move_all(&j->pending, &b->commits);
+	j->npending = j->bytes = j->unsealed = 0;
 	return b;
 }
 
@@ -283,12 +295,56 @@ nobody_waits(const struct journal_writer *j, const struct batch *b)
 }
 
 static void
+seal_all(void *arg)
+{
+	struct journal_writer	*j = arg;
+
+	/* Of one that fails its batch will say so. */
+	LIST_EACH(l, &j->sealing)
+		(void)!commit_seal(LIST_ENTRY(l, struct commit, link));
+}
+
+/* Back to the others, in front of them. */
+static void
+sealed(void *arg)
+{
+	struct journal_writer	*j = arg;
+
+	move_all(&j->pending, &j->sealing);
+	move_all(&j->sealing, &j->pending);
+	j->npending += j->nsealing;
+	j->bytes += j->sealing_bytes;
+	j->nsealing = j->sealing_bytes = 0;
+	loop_timer_before_wait(j->turn);
+}
+
+static void
+seal_meanwhile(struct journal_writer *j)
+{
+	if (j->nsealing > 0 || j->unsealed < MUCH)
+		return;
+	move_all(&j->pending, &j->sealing);
+	j->nsealing = j->npending;
+	j->sealing_bytes = j->bytes;
+	j->npending = j->bytes = j->unsealed = 0;
+	syncer_run(j->q->syncer, seal_all, sealed, j);
+	syncer_begin(j->q->syncer);
+}
+
+static void
 turn_is_over(void *arg)
 {
 	struct journal_writer	*j = arg;
 	struct batch		*b;
 
-	if (j->npending == 0 || j->begun != j->ended)
+	if (j->npending == 0)
+		return;
+	if (j->begun != j->ended) {
+		seal_meanwhile(j);
+		return;
+	}
+	/* Not without those: it will not take long. */
+	if (j->nsealing > 0)
 		return;
 	b = gather(j);
 	if (nobody_waits(j, b)) {
@@ -338,8 +394,7 @@ done(void *arg)
 	struct list		 ready, *l;
 
 	list_init(&ready);
-	while ((l = list_take(&b->commits)) != NULL)
-		list_put_last(&ready, l);
+	move_all(&b->commits, &ready);
 	if (b->wants_next)
 		make_next(j);
 	j->ended++;
@@ -355,6 +410,7 @@ journal_commit(struct journal_writer *j, struct commit *c)
 {
 	list_put_last(&j->pending, &c->link);
 	j->bytes += c->f->npending;
+	j->unsealed += c->f->npending;
 	if (j->npending++ == 0)
 		loop_timer_before_wait(j->turn);
 	if ((j->npending >= LARGE || j->bytes >= LARGE_BYTES) &&
@@ -370,6 +426,7 @@ journal_writer_new(struct queue *q)
 	j->q = q;
 	j->next_size = SEG_MIN;
 	list_init(&j->pending);
+	list_init(&j->sealing);
 	syncer_line_init(&j->line);
 	for (size_t i = 0; i < COUNT(j->batches); i++) {
 		j->batches[i].j = j;
