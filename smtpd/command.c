@@ -41,8 +41,11 @@ static const struct command {
 static enum cmd_id
 find(struct slice verb)
 {
+	char	first = verb.len > 0 ? (char)ascii_upper(verb.p[0]) : '\0';
+
 	for (size_t i = 0; i < CMD_UNKNOWN; i++)
-		if (slice_iis(verb, commands[i].verb))
+		if (commands[i].verb[0] == first &&
+		    slice_iis(verb, commands[i].verb))
 			return (enum cmd_id)i;
 	return CMD_UNKNOWN;
 }

@@ -222,12 +222,25 @@ table_has_name(const struct match_list *l, struct map *m, const char *name,
 }
 
 static enum map_result
-item_has(const struct match_list *l, const struct item *i, const char *name,
-    const char *addr, struct arena *a, struct error *err)
+table_has(const struct match_list *l, struct map *m, const char *name,
+    const char *addr, struct error *err)
 {
+	struct arena	*a = arena_new();
 	enum map_result	 r = MAP_NONE;
 	const char	*value;
 
+	if (name != NULL)
+		r = table_has_name(l, m, name, a, err);
+	if (r == MAP_NONE && addr != NULL)
+		r = map_get(m, slice_str(addr), a, &value, err);
+	arena_free(&a);
+	return r;
+}
+
+static enum map_result
+item_has(const struct match_list *l, const struct item *i, const char *name,
+    const char *addr, struct error *err)
+{
 	switch (i->kind) {
 	case ITEM_NET:
 		return addr != NULL && cidr_has(&i->net, addr) ? MAP_FOUND :
@@ -237,11 +250,7 @@ item_has(const struct match_list *l, const struct item *i, const char *name,
 			return MAP_FOUND;
 		return MAP_NONE;
 	case ITEM_TABLE:
-		if (name != NULL)
-			r = table_has_name(l, i->map, name, a, err);
-		if (r == MAP_NONE && addr != NULL)
-			r = map_get(i->map, slice_str(addr), a, &value, err);
-		return r;
+		return table_has(l, i->map, name, addr, err);
 	}
 	return MAP_NONE;
 }
@@ -250,7 +259,6 @@ enum map_result
 match_list_has(struct match_list *l, const char *name, const char *addr,
     struct error *err)
 {
-	struct arena	*a = arena_new();
 	enum map_result	 r = MAP_NONE;
 
 	if (l->kind != MATCH_HOST)
@@ -258,13 +266,12 @@ match_list_has(struct match_list *l, const char *name, const char *addr,
 	LIST_EACH(p, &l->items) {
 		struct item	*i = LIST_ENTRY(p, struct item, link);
 
-		r = item_has(l, i, name, addr, a, err);
+		r = item_has(l, i, name, addr, err);
 		if (r == MAP_FOUND && i->negate)
 			r = MAP_NONE;
 		else if (r == MAP_NONE)
 			continue;
 		break;
 	}
-	arena_free(&a);
 	return r;
 }
