@@ -16,11 +16,14 @@
  * HELO and EHLO.  RFC 5321 4.1.1.1
  */
 static bool
-discarded(const struct conn *c, struct slice keyword)
+discarded(const struct conn *c, const char *text)
 {
 	struct slice	in = slice_str(c->s->conf->discard_ehlo_keywords);
-	struct slice	word;
+	struct slice	line = slice_str(text), keyword, word;
 
+	if (in.len == 0)
+		return false;
+	(void)slice_word(&line, " ", &keyword);
 	while (slice_word(&in, ", \t\r\n", &word))
 		if (slice_ieq(word, keyword))
 			return true;
@@ -43,10 +46,7 @@ struct ehlo {
 static void
 offer(struct conn *c, struct ehlo *e, const char *text, unsigned int ext)
 {
-	struct slice	line = slice_str(text), keyword;
-
-	(void)slice_word(&line, " ", &keyword);
-	if (discarded(c, keyword))
+	if (discarded(c, text))
 		return;
 	e->lines[e->n++] = text;
 	c->ext |= ext;
@@ -80,9 +80,11 @@ ehlo_ok(struct conn *c)
 	if (c->s->common->smtputf8_enable)
 		offer(c, &e, "SMTPUTF8", SMTP_EXT_UTF8);
 	offer(c, &e, "CHUNKING", 0);
-	for (size_t i = 0; i < e.n; i++)
-		buf_addf(out, "250%c%s\r\n", i + 1 < e.n ? '-' : ' ',
-		    e.lines[i]);
+	for (size_t i = 0; i < e.n; i++) {
+		buf_adds(out, i + 1 < e.n ? "250-" : "250 ");
+		buf_adds(out, e.lines[i]);
+		buf_adds(out, "\r\n");
+	}
 	c->reply_code = 250;
 }
 
@@ -189,7 +191,7 @@ cmd_starttls(struct conn *c, struct slice arg)
 		reply(c, 554, "5.5.1", "Error: TLS already active");
 		return;
 	}
-	if (c->s->tls == NULL || discarded(c, SLICE_LIT("STARTTLS"))) {
+	if (c->s->tls == NULL || discarded(c, "STARTTLS")) {
 		reply(c, 502, "5.5.1", "Error: command not implemented");
 		return;
 	}

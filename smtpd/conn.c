@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fmt.h"
 #include "base/mem.h"
 #include "base/panic.h"
 #include "proto/smtp_line.h"
@@ -408,7 +409,7 @@ conn_accept(struct daemon *d, int fd, const struct sock_addr *peer)
 	c->addr = *peer;
 	sock_unmap(&c->addr);
 	(void)sock_host(&c->addr, c->ip);
-	(void)snprintf(c->port, sizeof(c->port), "%u",
+	(void)fmt_print(c->port, sizeof(c->port), "%u",
 	    (unsigned int)sock_port(&c->addr));
 	if (sock_local(fd, &local) == 0) {
 		sock_unmap(&local);
