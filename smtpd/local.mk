@@ -31,4 +31,11 @@ daemon_PROGRAMS += %D%/smtpd
 	$(LIBS_NET) $(LIBS_MAIL) $(LIBS_SYS) $(LIBS_CODEC) $(LIBS_BASE) \
 	$(OPENSSL_LIBS) $(EVENT_LIBS) $(DB_LIBS) $(PCRE2_LIBS)
 TESTS += %D%/session_test.py
+
+check_PROGRAMS += %D%/announce_test
+%C%_announce_test_SOURCES = %D%/announce.c %D%/announce_test.c
+%C%_announce_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_announce_test_LDADD = $(LIBS_SYS) $(LIBS_BASE) $(EVENT_LIBS) \
+	$(CHECK_LIBS)
+TESTS += %D%/announce_test
 EXTRA_DIST += %D%/session_test.py
