@@ -8,6 +8,7 @@ noinst_LIBRARIES += %D%/libbase.a
 	%D%/buf.c \
 	%D%/fmt.c \
 	%D%/buf.h \
+	%D%/check_child.h \
 	%D%/crc32c.c \
 	%D%/crc32c.h \
 	%D%/error.c \

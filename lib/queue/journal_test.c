@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/check_child.h"
 #include "base/mem.h"
 #include "queue/inflight.h"
 #include "queue/journal_fixture.h"
@@ -255,6 +256,7 @@ run_racer(struct race *r)
 	struct stat	 st;
 	char		 byte;
 
+	check_child();
 	(void)close(r->go[1]);
 	(void)close(r->stop[1]);
 	(void)!read(r->go[0], &byte, 1);
@@ -730,6 +732,7 @@ write_for_ever(int fd)
 	struct queue_rcpt	 r = { .address = "a@b" };
 	struct queue_env	 e = { .sender = "", .rcpts = &r, .nrcpts = 1 };
 
+	check_child();
 	told_fd = fd;
 	open_writer();
 	for (size_t n = 0;; n++) {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/check_child.h"
 #include "base/crc32c.h"
 #include "base/mem.h"
 #include "queue/queue.h"
@@ -827,6 +828,7 @@ START_TEST(killed_writer)
 		pid_t	pid = fork();
 
 		if (pid == 0) {
+			check_child();
 			for (;;)
 				(void)commit_as(body, sizeof(body) - 1, false);
 		}
@@ -861,6 +863,7 @@ START_TEST(killed_writer_readable)
 	pid_t	pid = fork();
 
 	if (pid == 0) {
+		check_child();
 		for (;;)
 			(void)commit_as(body, sizeof(body) - 1, false);
 	}

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/check_child.h"
 #include "store/box.h"
 #include "store/store.h"
 #include "store/store_fixture.h"
@@ -345,6 +346,7 @@ START_TEST(watching)
 	told = 0;
 	pid = fork();
 	if (pid == 0) {
+		check_child();
 		(void)deliver(2);
 		_exit(0);
 	}
@@ -561,11 +563,12 @@ START_TEST(first_of_many)
 
 	for (int who = 0; who < 4; who++) {
 		pids[who] = fork();
-		ck_assert_int_ge(pids[who], 0);
 		if (pids[who] == 0) {
+			check_child();
 			first_deliverer(who);
 			_exit(0);
 		}
+		ck_assert_int_gt(pids[who], 0);
 	}
 	for (int who = 0; who < 4; who++) {
 		ck_assert(waitpid(pids[who], &status, 0) == pids[who]);
@@ -753,11 +756,12 @@ spawn(void (*run)(int who), int who)
 {
 	pid_t	pid = fork();
 
-	ck_assert(pid >= 0);
 	if (pid == 0) {
+		check_child();
 		run(who);
 		_exit(0);
 	}
+	ck_assert(pid > 0);
 	return pid;
 }
 

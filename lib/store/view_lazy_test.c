@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/check_child.h"
 #include "store/box.h"
 #include "store/rebuild.h"
 #include "store/store.h"
@@ -238,13 +239,15 @@ START_TEST(processes)
 	fill();
 	for (int p = 0; p < P; p++) {
 		if ((pids[p] = fork()) == 0) {
-			struct view		*v = open_view(false);
+			struct view		*v;
 			struct view_store	 s = { .op = VIEW_FLAGS_ADD,
 						    .flags = STORE_FLAGGED,
 						    .unchanged_since =
 						    UINT64_MAX };
 			uint32_t		 seq = (uint32_t)p + 1;
 
+			check_child();
+			v = open_view(false);
 			check_all(v);
 			if (view_store(v, &seq, 1, &s, NULL, NULL, &err) < 0)
 				_exit(1);
@@ -281,6 +284,7 @@ START_TEST(killed)
 
 	fill();
 	if ((pid = fork()) == 0) {
+		check_child();
 		v = open_view(false);
 		check_all(v);
 		_exit(0);		/* what was found is lost */
