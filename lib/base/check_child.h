@@ -9,10 +9,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/slice.h"
 
 /* In the child, first of all: what it asserts is said to nobody.  It tells its
  * parent by its exit status, as before: who fails an assertion does not exit
@@ -28,8 +31,11 @@ check_child(void)
 	if (d == NULL || null < 0)
 		_exit(99);
 	while ((e = readdir(d)) != NULL) {
-		ssize_t	n;
+		uint64_t	fd;
+		ssize_t		n;
 
+		if (!slice_u64(slice_str(e->d_name), INT_MAX, &fd))
+			continue;
 		(void)snprintf(path, sizeof(path), "/proc/self/fd/%.12s",
 		    e->d_name);
 		n = readlink(path, to, sizeof(to) - 1);
@@ -39,7 +45,7 @@ check_child(void)
 		/* tmpfile()'s, or libcheck's own where that fails. */
 		if (strncmp(to, "/tmp/#", 6) == 0 ||
 		    strstr(to, "/check_") != NULL)
-			(void)dup2(null, atoi(e->d_name));
+			(void)dup2(null, (int)fd);
 	}
 	(void)close(null);
 	(void)closedir(d);
