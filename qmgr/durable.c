@@ -89,7 +89,6 @@ batch(struct durable *d, usec_t within)
 {
 	usec_t	due = loop_now(d->q->loop) + within;
 
-
 	if (d->open == NULL) {
 		d->open = mem_new(1, sizeof(*d->open));
 		d->open->q = d->q;

@@ -19,18 +19,12 @@ struct sweep {
 	struct list		 link;	/* in q->sweeps */
 	struct ipc_request	 req;
 	sweep_one		*one;
+	struct arena		*mem;	/* of the wish's strings */
 	struct sweep_wish	 wish;
-	char			*queue_name, *site;	/* the wish's */
 	char			 (*ids)[QUEUE_ID_MAX];
 	size_t			 n, at;
 	uint64_t		 count;
 };
-
-static char *
-copy(const char *s)
-{
-	return s == NULL ? NULL : mem_strdup(s);
-}
 
 /* Those that are there now, in the order of the queue. */
 static void
@@ -57,8 +51,7 @@ end(struct sweep *s, const char *why)
 
 	ipc_reply(s->req, &queue_done_desc, &done);
 	list_remove(&s->link);
-	mem_free(&s->queue_name);
-	mem_free(&s->site);
+	arena_free(&s->mem);
 	mem_free(&s->ids);
 	mem_free(&s);
 }
@@ -109,10 +102,11 @@ sweep_begin(struct qmgr *q, struct ipc_request req, sweep_one *one,
 
 	s->req = req;
 	s->one = one;
-	s->queue_name = copy(wish->queue_name);
-	s->site = copy(wish->site);
+	s->mem = arena_new();
 	s->wish = (struct sweep_wish){
-		.op = wish->op, .queue_name = s->queue_name, .site = s->site
+		.op = wish->op,
+		.queue_name = arena_strdup(s->mem, wish->queue_name),
+		.site = arena_strdup(s->mem, wish->site)
 	};
 	list_ids(q, s);
 	list_put_last(&q->sweeps, &s->link);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Jobs go fresh -> todo -> (a thread) -> finished -> done() in the loop.  The
+/* Jobs go fresh -> todo -> (a thread) -> finished -> done() in the loop; one of
+ * a line that is busy waits there in front of todo.  Unless told to begin, the
  * loop hands over at the end of its turn what came up in it: threads that it
  * woke earlier would only stand in the way of the next job's lock.  They tell
  * the loop through an eventfd, once per non-empty list: when many jobs finish
