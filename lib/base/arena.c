@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A chain of blocks, filled from the front of the newest and zeroed as they are:
- * a part that nobody asks for is not touched.  Two are of almost
- * 1 KiB (the most that is cheap to get, see mem.c), then they double up to
- * 64 KiB; what is larger than a block gets one of its own. */
+ * a part that nobody asks for is not touched.  The first one comes with the
+ * arena; it and the next are of almost 1 KiB (the most that is cheap to get, see
+ * mem.c), then they double up to 64 KiB; what is larger than a block gets one of
+ * its own. */
 #include "base/arena.h"
 
 #include <stdarg.h>
@@ -30,17 +31,27 @@ struct at_free {
 };
 
 struct arena {
-	struct block	*blocks;	/* newest first */
+	struct block	*blocks;	/* newest first; the last is own(a) */
 	struct at_free	*at_free;
 	size_t		 next_size, asked;
 };
 
+/* The block behind it. */
+static struct block *
+own(struct arena *a)
+{
+	return (struct block *)(void *)(a + 1);
+}
+
 struct arena *
 arena_new(void)
 {
-	struct arena	*a = mem_new(1, sizeof(*a));
+	struct arena	*a = mem_grow(NULL, 1, sizeof(*a) +
+			    sizeof(struct block) + BLOCK_MIN);
 
-	a->next_size = BLOCK_MIN;
+	_Static_assert(sizeof(*a) % ALIGN == 0, "a block can follow");
+	*a = (struct arena){ .next_size = BLOCK_MIN, .blocks = own(a) };
+	*own(a) = (struct block){ .size = BLOCK_MIN };
 	return a;
 }
 
@@ -55,10 +66,11 @@ run_at_free(struct arena *a)
 	}
 }
 
+/* All but its own. */
 static void
-free_blocks(struct block *b)
+free_blocks(struct arena *a, struct block *b)
 {
-	while (b != NULL) {
+	while (b != own(a)) {
 		struct block	*next = b->next;
 
 		mem_release(b);
@@ -72,7 +84,7 @@ arena_free(struct arena **a)
 	if (*a == NULL)
 		return;
 	run_at_free(*a);
-	free_blocks((*a)->blocks);
+	free_blocks(*a, (*a)->blocks);
 	mem_free(a);
 }
 
@@ -83,15 +95,16 @@ arena_reset(struct arena *a)
 
 	run_at_free(a);
 	a->asked = 0;
-	if (keep == NULL)
-		return;
-	free_blocks(keep->next);
-	keep->next = NULL;
+	own(a)->used = 0;
 	if (keep->size > BLOCK_MAX) {
-		mem_release(keep);
-		a->blocks = NULL;
+		free_blocks(a, keep);
+		a->blocks = own(a);
 		return;
 	}
+	if (keep == own(a))
+		return;
+	free_blocks(a, keep->next);
+	keep->next = own(a);
 	keep->used = 0;
 }
 
@@ -102,7 +115,7 @@ add_block(struct arena *a, size_t size)
 
 	if (size < a->next_size)
 		size = a->next_size;
-	if (b != NULL && a->next_size < BLOCK_MAX)
+	if (b != own(a) && a->next_size < BLOCK_MAX)
 		a->next_size *= 2;
 	b = mem_grow(NULL, 1, sizeof(*b) + size);
 	b->size = size;
@@ -122,7 +135,7 @@ take(struct arena *a, size_t size)
 	if (size > SIZE_MAX / 2)
 		panic("arena: %zu bytes asked for", size);
 	size = (size + ALIGN - 1) / ALIGN * ALIGN;
-	if (b == NULL || b->size - b->used < size)
+	if (b->size - b->used < size)
 		b = add_block(a, size);
 	p = (char *)b->data + b->used;
 	b->used += size;
@@ -166,7 +179,7 @@ char *
 arena_printf(struct arena *a, const char *fmt, ...)
 {
 	struct block	*b = a->blocks;
-	size_t		 room = b == NULL ? 0 : b->size - b->used;
+	size_t		 room = b->size - b->used;
 	char		*s = room == 0 ? NULL : (char *)b->data + b->used;
 	char		*own;
 	va_list		 ap;

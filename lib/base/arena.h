@@ -12,7 +12,8 @@
 
 struct arena;
 
-/* An empty arena costs one small allocation; blocks come as needed. */
+/* One allocation of a kilobyte, which serves what is small; blocks come as
+ * needed. */
 struct arena	*arena_new(void) MUST_USE;
 
 /* Run the at-free functions, last registered first, free all memory and
