@@ -56,8 +56,7 @@ queue_file_new(struct queue *q, struct queue_file **out)
 	f->q = q;
 	f->line_start = true;
 	take_spare(q, f);
-	/* There may be another message's head. */
-	memset(f->pending, 0, QUEUE_HEAD_SIZE);
+	/* The head's place; what stands there is another message's, perhaps. */
 	f->npending = f->looked = QUEUE_HEAD_SIZE;
 	*out = f;
 }
@@ -163,6 +162,15 @@ queue_file_flush(struct queue_file *f, struct error *err)
 	return 0;
 }
 
+/* The content goes ahead of its head, whose place is left empty. */
+static int
+flush_early(struct queue_file *f, struct error *err)
+{
+	if (!f->flushed)
+		memset(f->pending, 0, QUEUE_HEAD_SIZE);
+	return queue_file_flush(f, err);
+}
+
 /* What fits stays in memory and may become part of the journal. */
 static int
 take(struct queue_file *f, const unsigned char *p, size_t n,
@@ -171,7 +179,7 @@ take(struct queue_file *f, const unsigned char *p, size_t n,
 	size_t	 most = f->q->writer != NULL && !f->flushed ?
 	    QUEUE_IMAGE_MAX : BUFFER;
 
-	if (f->npending + n > most && queue_file_flush(f, err) < 0)
+	if (f->npending + n > most && flush_early(f, err) < 0)
 		return -1;
 	if (n > BUFFER && f->flushed) {
 		if (look_at(f, slice_of(p, n), err) < 0)

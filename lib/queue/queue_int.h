@@ -12,7 +12,7 @@ struct journal_writer;
 
 /* What is kept of memory for images: fresh memory has to be cleared by the
  * system and grows by copying. */
-#define QUEUE_SPARES		32
+#define QUEUE_SPARES		256
 #define QUEUE_SPARE_BYTES	((size_t)2 << 20)
 
 struct queue {
