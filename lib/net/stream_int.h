@@ -40,25 +40,20 @@ struct file {
 	void	*arg;
 };
 
+/* With a thousand connections each event brings it from far away, so what all
+ * events look at stands in front. */
 struct stream {
 	struct loop		*loop;
 	struct loop_fd		*watch;
-	struct loop_timer	*kick;		/* to be back in the loop */
-	struct loop_timer	*timer;
 	const struct stream_ops	*ops;		/* NULL: finishing */
 	void			*arg;
 	bool			*gone;		/* inside pump() */
-	int			 fd;
-
-	enum phase		 phase;
 	SSL			*ssl;
-	struct tls_ctx		*ctx;
-	struct tls_info		*info;
-	size_t			 clear_left;	/* of `out`, goes before TLS */
-	bool			 read_wants_write, write_wants_read;
+	int			 fd;
+	enum phase		 phase;
+	unsigned int		 due;
 
-	struct buf		 in, out;
-	size_t			 chunk;		/* to read at once */
+	bool			 read_wants_write, write_wants_read;
 	bool			 paused;
 	bool			 eof;		/* nothing more to read */
 	bool			 dead;		/* nothing can be written */
@@ -66,17 +61,23 @@ struct stream {
 	bool			 last_words;	/* to be read after a failed
 						 * write */
 
+	size_t			 chunk;		/* to read at once */
+	struct buf		 in, out;
 	struct file		*file;
-	struct buf		*clear;		/* of the file, to be encrypted */
-
-	unsigned int		 due;
-	enum stream_end		 end;
-	char			*why;
 
 	usec_t			 idle_after, idle_mono;	/* 0: none */
 	usec_t			 deadline_mono;		/* 0: none */
 	usec_t			 armed_mono;	/* of the timer, 0: not set */
 	uint64_t		 bytes_in, bytes_out;
+
+	struct loop_timer	*kick;		/* to be back in the loop */
+	struct loop_timer	*timer;
+	struct tls_ctx		*ctx;
+	struct tls_info		*info;
+	size_t			 clear_left;	/* of `out`, goes before TLS */
+	struct buf		*clear;		/* of the file, to be encrypted */
+	enum stream_end		 end;
+	char			*why;
 };
 
 /* stream.c */

@@ -42,14 +42,15 @@ struct task {
 	bool		 is_ours;	/* to be freed when it runs */
 };
 
+/* Readiness to write is rare: its event is not looked at otherwise. */
 struct loop_fd {
-	struct loop	*loop;
-	struct event	 read, write;
-	struct list	 change;
-	int		 what;		/* wanted */
-	int		 has;		/* of libevent */
 	void		(*cb)(void *arg, int what);
 	void		*arg;
+	int		 what;		/* wanted */
+	int		 has;		/* of libevent */
+	struct loop	*loop;
+	struct list	 change;
+	struct event	 read, write;
 };
 
 struct loop_timer {
