@@ -58,6 +58,7 @@ end(struct conn *c)
 	else
 		stream_finish(&c->stream, LINGER);
 	list_remove(&c->link);
+	list_remove(&c->outbox);
 	arena_free(&c->mail_mem);
 	arena_free(&c->cmd_mem);
 	arena_free(&c->mem);
@@ -204,7 +205,7 @@ process(struct conn *c)
 		end(c);
 		return;
 	}
-	stream_flush(c->stream);
+	outbox_add(c);
 	/* Once per command: however slowly it comes, it has to be complete by
 	 * then. */
 	if (c->busy == NULL && !c->timed) {
@@ -243,7 +244,7 @@ conn_leave(struct conn *c)
 	else if (c->busy == NULL)
 		process(c);
 	else
-		stream_flush(c->stream);
+		outbox_add(c);
 }
 
 void
@@ -271,13 +272,17 @@ input(void *arg)
 		process(c);
 }
 
+void
+conn_drained(struct conn *c)
+{
+	if (c->busy == waits_for_output)
+		conn_go(c);
+}
+
 static void
 drained(void *arg)
 {
-	struct conn	*c = arg;
-
-	if (c->busy == waits_for_output)
-		conn_go(c);
+	conn_drained(arg);
 }
 
 static void
@@ -463,4 +468,5 @@ conn_greet(struct conn *c)
 	    s->common->myhostname);
 	stream_timeout(c->stream, s->conf->timeout);
 	stream_resume(c->stream);
+	outbox_add(c);
 }

@@ -18,6 +18,7 @@ daemon_PROGRAMS += %D%/smtpd
 	%D%/conn.c \
 	%D%/dns.c \
 	%D%/main.c \
+	%D%/outbox.c \
 	%D%/params.c \
 	%D%/peer.c \
 	%D%/policy.c \

@@ -20,6 +20,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -144,9 +145,12 @@ class Server:
 
 
 class Client:
-    def __init__(self, server, greet=True):
-        self.s = socket.create_connection(("127.0.0.1", server.port),
-                                          PATIENCE)
+    def __init__(self, server, greet=True, rcvbuf=None):
+        self.s = socket.socket()
+        self.s.settimeout(PATIENCE)
+        if rcvbuf is not None:
+            self.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
+        self.s.connect(("127.0.0.1", server.port))
         self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buf = b""
         if greet:
@@ -225,8 +229,8 @@ class Base(unittest.TestCase):
     def setUp(self):
         self.server.take_all()
 
-    def client(self, ehlo=True):
-        c = Client(self.server)
+    def client(self, ehlo=True, **options):
+        c = Client(self.server, **options)
         self.addCleanup(c.s.close)
         if ehlo:
             c.cmd("EHLO client.example", 250)
@@ -449,6 +453,33 @@ class Session(Base):
         c.expect(250, "2.0.0")
         c.expect(221)
         c.closed()
+
+    def test_many_replies_in_one_turn(self):
+        clients = [self.client() for _ in range(100)]
+        self.server.proc.send_signal(signal.SIGSTOP)
+        try:
+            for n, c in enumerate(clients):
+                c.send("NOOP\r\n" if n % 3 else "QUIT\r\n")
+        finally:
+            self.server.proc.send_signal(signal.SIGCONT)
+        for n, c in enumerate(clients):
+            c.expect(250 if n % 3 else 221)
+        for n, c in enumerate(clients):
+            if n % 3:
+                c.cmd("NOOP", 250)
+            else:
+                c.closed()
+
+    def test_replies_wait_for_a_slow_reader(self):
+        """More replies than fit between the two: commands wait, too, and
+        go on when there is room."""
+        n, c = 60000, self.client(rcvbuf=4096)
+        sender = threading.Thread(target=c.send, args=(b"RSET\r\n" * n,))
+        sender.start()
+        for _ in range(n):
+            c.expect(250, "2.0.0 Ok")
+        sender.join()
+        c.cmd("QUIT", 221)
 
     def test_half_close(self):
         c = self.client()

@@ -98,6 +98,12 @@ struct smtpd {
 					*anvil;
 	struct announce			*announce;
 	struct list			 conns;
+	struct outbox {
+		struct list		 conns;
+		size_t			 n;	/* put there since the last
+						 * flush */
+		struct loop_timer	*timer;
+	}				 outbox;	/* replies of this turn */
 	size_t				 commits;	/* under way */
 	struct list			 waiting; /* checks, for a table */
 	struct hash			*flushed; /* ETRN domain -> when */
@@ -111,8 +117,8 @@ struct smtpd {
 struct actions {
 	bool		 hold, discard;
 	const char	*redirect;
-	const char	*prepend[20];
 	size_t		 nprepend;
+	const char	*prepend[20];
 };
 
 enum mode { MODE_COMMAND, MODE_DATA, MODE_BDAT, MODE_AUTH };
@@ -136,45 +142,53 @@ enum cmd_id {
 };
 
 struct conn {
-	struct list		 link;
+	/* What each command and piece of content looks at: with a thousand
+	 * sessions it comes from far away each time. */
 	struct smtpd		*s;
-	struct arena		*mem, *cmd_mem;
 	struct stream		*stream;
-	struct sock_addr	 addr;
-
-	/* Who it is. */
-	char			 ip[SOCK_TEXT_MAX], port[8];
-	char			 local_ip[SOCK_TEXT_MAX];
-	const char		*name;		/* verified, or "unknown" */
-	const char		*reverse_name;	/* PTR only, or "unknown" */
-	bool			 name_temp;	/* look-up failed for now */
-	bool			 name_mismatch;
-	const char		*namaddr;	/* "name[addr]" */
-	bool			 trusted;	/* in mynetworks */
-	bool			 excepted;	/* from event limits */
-
-	/* The session. */
-	enum mode		 mode;
+	struct arena		*cmd_mem;
+	struct tx		*tx;
+	struct check		*check;		/* under way, or NULL */
 	const char		*busy; /* what is waited for, or NULL */
+	const char		*where; /* for "lost connection after" */
+	enum mode		 mode;
 	bool			 greeted, closing, running;
 	bool			 lost;		/* nothing can be sent */
 	bool			 eof;		/* nothing more will come */
 	bool			 skip_line;	/* in a bad line */
-	size_t			 skipped;
 	bool			 timed;		/* a deadline is set */
-	const char		*helo;		/* NULL: not yet */
+	bool			 cmd_open;	/* not counted yet */
 	bool			 esmtp;
-	unsigned int		 ext;		/* SMTP_EXT_... offered */
-	const char		*sasl_method, *sasl_user;
-	const char		*where; /* for "lost connection after" */
-	struct loop_timer	*timer;		/* error delay, greeting */
-	void			(*timer_run)(struct conn *c);
-	int64_t			 errors, junk;
+	bool			 trusted;	/* in mynetworks */
+	bool			 excepted;	/* from event limits */
 	int			 reply_code;	/* last one */
 	enum cmd_id		 cmd;
-	bool			 cmd_open;	/* not counted yet */
+	unsigned int		 ext;		/* SMTP_EXT_... offered */
+	int64_t			 errors, junk;
 	int64_t			 cmd_errors;	/* errors before it */
+	struct list		 outbox;	/* there is output */
+	struct commit		*commit;	/* outlives its connection */
+	struct hash		*dns;		/* answers, by "type name" */
+	struct smtp_data	 data;
+	const char		*helo;		/* NULL: not yet */
+	const char		*namaddr;	/* "name[addr]" */
+	const char		*name;		/* verified, or "unknown" */
+	const char		*sasl_method, *sasl_user;
 	struct { uint32_t ok, all; } counts[CMD_COUNT];
+
+	struct list		 link;
+	struct arena		*mem;
+	size_t			 skipped;	/* of a bad line */
+	struct loop_timer	*timer;		/* error delay, greeting */
+	void			(*timer_run)(struct conn *c);
+
+	/* Who it is. */
+	struct sock_addr	 addr;
+	char			 ip[SOCK_TEXT_MAX], port[8];
+	char			 local_ip[SOCK_TEXT_MAX];
+	const char		*reverse_name;	/* PTR only, or "unknown" */
+	bool			 name_temp;	/* look-up failed for now */
+	bool			 name_mismatch;
 	bool			 counted;	/* by anvil */
 	bool			 counting;	/* anvil was told of the connection
 					 * and has not answered */
@@ -185,12 +199,10 @@ struct conn {
 	void			(*anvil_then)(struct conn *c,
 				    const struct anvil_res *r);
 
-	/* DNS answers of this session, by "type name". */
-	struct hash		*dns;
+	/* DNS answers of this session. */
 	struct arena		*dns_mem;
 	struct list		 dns_waiting;
 
-	struct check		*check;		/* under way, or NULL */
 	const char		*vrfy;		/* argument of VRFY, ETRN */
 	uint64_t		 mechs_call;	/* under way, or 0 */
 	struct smtp_mail	*mail; /* in mail_mem, until accepted */
@@ -198,8 +210,6 @@ struct conn {
 	struct smtp_rcpt	*rcpt;		/* in cmd_mem, until accepted */
 	const char		*pending_sender; /* of a MAIL under way */
 	struct actions		 actions;
-	struct tx		*tx;
-	struct smtp_data	 data;
 	uint64_t		 bdat_left;	/* of this chunk */
 	uint64_t		 bdat_size;
 	bool			 bdat_last, bdat_drop;
@@ -209,7 +219,6 @@ struct conn {
 	/* AUTH. */
 	struct auth		*auth;
 	struct slice		 auth_arg;	/* in cmd_mem */
-	struct commit		*commit;	/* outlives its connection */
 };
 
 /* A message between its end and its reply. */
@@ -238,11 +247,18 @@ void	 conn_close(struct conn *c);
 void	 conn_lost(struct conn *c, const char *how);
 void	 conn_greet(struct conn *c);
 void	 conn_named(struct conn *c);
+void	 conn_drained(struct conn *c);	/* all output is written */
 void	 conn_slow_down(struct conn *c);
 
 /* The suite stops: end it soon. */
 void	 conn_stop(struct conn *c);
 void	 conn_after(struct conn *c, usec_t delay, void (*run)(struct conn *c));
+
+/* outbox.c: what a connection has to say goes out when the callbacks of this
+ * turn are over, or before. */
+void	 outbox_open(struct smtpd *s);
+void	 outbox_close(struct smtpd *s);
+void	 outbox_add(struct conn *c);
 
 /* reply.c */
 void	 reply(struct conn *c, int code, const char *dsn, const char *fmt, ...)

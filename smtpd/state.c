@@ -177,6 +177,7 @@ smtpd_exit(struct smtpd *s)
 	ipc_client_free(&s->auth);
 	ipc_client_free(&s->anvil);
 	queue_close(&s->queue);
+	outbox_close(s);
 	daemon_exit(s->d);
 }
 
@@ -248,6 +249,7 @@ smtpd_start(struct daemon *d, struct error *err)
 	struct smtpd		*s = daemon_state(d);
 
 	s->loop = daemon_loop(d);
+	outbox_open(s);
 	s->qmgr = ipc_client_new(s->loop, "private/qmgr");
 	s->qmgr_public = ipc_client_new(s->loop, "public/qmgr");
 	s->resolver = ipc_client_new(s->loop, "private/resolver");

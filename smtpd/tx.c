@@ -44,7 +44,9 @@ tx_end(struct conn *c)
 	struct arena	*mem;
 
 	/* What tables asked for at HELO or MAIL was for this message. */
-	memset(&c->actions, 0, sizeof(c->actions));
+	c->actions.hold = c->actions.discard = false;
+	c->actions.redirect = NULL;
+	c->actions.nprepend = 0;
 	c->tx = NULL;
 	if (tx == NULL)
 		return;

@@ -362,6 +362,20 @@ stream_flush(struct stream *s)
 	stream_settle(s);
 }
 
+bool
+stream_flush_now(struct stream *s)
+{
+	bool	all = false;
+
+	if (s->phase == PLAIN || s->phase == TLS_ON) {
+		s->drain_wanted = true;
+		stream_write_out(s);
+		all = take_due(s, DUE_DRAINED);
+	}
+	stream_settle(s);
+	return all;
+}
+
 size_t
 stream_out_len(const struct stream *s)
 {

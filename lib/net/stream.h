@@ -81,6 +81,10 @@ void	 stream_resume(struct stream *s);
  * write at once and leaves the rest to the loop. */
 struct buf	*stream_out(struct stream *s);
 void	 stream_flush(struct stream *s);
+
+/* The same from outside of its callbacks.  True: all is written, and drained()
+ * will not say so. */
+bool	 stream_flush_now(struct stream *s);
 size_t	 stream_out_len(const struct stream *s);
 
 /* Send n bytes of fd from offset behind what is in the output buffer

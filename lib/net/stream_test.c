@@ -361,6 +361,33 @@ END_TEST
 
 /* The same result however small the buffers are and however little is taken
  * at a time, with and without TLS. */
+/* Who is told by the call itself hears nothing more. */
+START_TEST(flushed_now)
+{
+	struct end	e[2];
+
+	ends(e, 100, 16 << 20);
+	ck_assert(buf_put(stream_out(e[0].s), "hello", 5));
+	ck_assert(stream_flush_now(e[0].s));
+	UNTIL(buf_len(&e[1].got) == 5);
+	loop_once(loop, MSECS(10));
+	ck_assert_int_eq(e[0].drained, 0);
+
+	/* More than the system takes. */
+	e[1].leave = true;
+	while (buf_room(stream_out(e[0].s)) > 0)
+		buf_addc(stream_out(e[0].s), 'x');
+	ck_assert(!stream_flush_now(e[0].s));
+	ck_assert_uint_gt(stream_out_len(e[0].s), 0);
+	e[1].leave = false;
+	stream_pause(e[1].s);
+	stream_resume(e[1].s);
+	UNTIL(e[0].drained == 1);
+	end_clear(&e[0]);
+	end_clear(&e[1]);
+}
+END_TEST
+
 START_TEST(bulk)
 {
 	static const size_t	sizes[] = { 1, 7, 100, 1000, 16384, 70000 };
@@ -990,6 +1017,7 @@ main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, words_and_eof);
+	tcase_add_test(t, flushed_now);
 	tcase_add_test(t, bulk);
 	tcase_add_test(t, every_split);
 	tcase_add_test(t, full_buffer_stops_reading);
