@@ -2,7 +2,6 @@
 /* The header section: looked at, edited and written in one go.  Header checks
  * and milters will look at it here, before it is written. */
 #include "base/ascii.h"
-#include "codec/date.h"
 #include "intake/intake_int.h"
 
 #define MESSAGE_ID_MAX	900
@@ -94,22 +93,19 @@ add_from(struct buf *out, const struct intake_msg *m)
 static void
 add_missing(struct buf *out, struct intake_msg *m, const struct seen *seen)
 {
-	usec_t		t = m->origin.arrival;
-	struct date	d;
+	const struct intake_second	*now = intake_second(m->in,
+					    m->origin.arrival);
 
 	if (!m->origin.local && !m->in->conf.always_add_missing_headers)
 		return;
 	if (!seen->message_id) {
-		date_of(t, 0, &d);
-		m->message_id = arena_printf(m->mem,
-		    "<%04d%02d%02d%02d%02d%02d.%s@%s>", d.year, d.month,
-		    d.day, d.hour, d.minute, d.second, m->id,
-		    m->in->common->myhostname);
+		m->message_id = arena_printf(m->mem, "<%s.%s@%s>",
+		    now->digits, m->id, m->in->common->myhostname);
 		buf_addf(out, "Message-Id: %s\r\n", m->message_id);
 	}
 	if (!seen->date) {
 		buf_adds(out, "Date: ");
-		date_put_rfc5322(out, t, date_local_zone(t));
+		buf_adds(out, now->date);
 		buf_adds(out, "\r\n");
 	}
 	if (!seen->from)

@@ -31,8 +31,12 @@ struct intake {
 	struct slice			*dropped; /* names of header fields */
 	size_t				 ndropped;
 	struct buf			 scratch; /* empty between calls */
-	usec_t				 date_of; /* the second of date */
-	char				 date[64];
+	struct intake_second {
+		int64_t	 second;	/* of wall time */
+		char	 date[48];	/* "Sat, 22 Nov 2025 10:00:00 +0000" */
+		char	 zone[24];	/* "UTC"; "" if it has no name */
+		char	 digits[80];	/* "20251122100000", UTC */
+	}				 now;	/* intake_second()'s */
 };
 
 enum intake_stage {
@@ -86,6 +90,10 @@ void	 intake_head_open(struct intake *in);
  * body: an empty line or more follows. */
 void	 intake_head_write(struct intake_msg *m, struct slice section,
 	    bool body);
+
+/* second.c: how a moment is written, made once for all messages of a second.
+ * Good until the next call. */
+const struct intake_second	*intake_second(struct intake *in, usec_t wall);
 
 /* received.c */
 void	 intake_received_put(struct buf *out, const struct intake_msg *m);

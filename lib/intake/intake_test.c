@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "intake/intake_int.h"
@@ -103,15 +104,21 @@ committed(void *arg, const struct intake_result *r)
 }
 
 static struct intake_msg *
-begin(enum intake_lines lines, bool local)
+begin_at(usec_t arrival, enum intake_lines lines, bool local)
 {
 	struct intake_origin	 o = {
-		.lines = lines, .local = local, .arrival = SECS(1700000000),
+		.lines = lines, .local = local, .arrival = arrival,
 	};
 	struct intake_msg	*m;
 
 	intake_begin(w.intake, w.queue, &o, &m);
 	return m;
+}
+
+static struct intake_msg *
+begin(enum intake_lines lines, bool local)
+{
+	return begin_at(SECS(1700000000), lines, local);
 }
 
 static void
@@ -242,6 +249,41 @@ START_TEST(missing_headers)
 	ck_assert_str_eq(read_back(&q), "from: f\r\ndate: d\r\nmessage-id:"
 	    "\r\n <folded>\r\n\r\nx\r\n");
 	ck_assert_str_eq(w.message_id, "<folded>");
+}
+END_TEST
+
+/* Each message has the time of its own arrival, whatever came before it. */
+START_TEST(seconds)
+{
+	static const struct {
+		int64_t		 second;
+		const char	*id, *date;
+	} all[] = {
+		{ 1700000000, "20231114221320", "14 Nov 2023 22:13:20" },
+		{ 1700000001, "20231114221321", "14 Nov 2023 22:13:21" },
+		{ 1700000001, "20231114221321", "14 Nov 2023 22:13:21" },
+		{ 1, "19700101000001", "01 Jan 1970 00:00:01" },
+		{ 1700000000, "20231114221320", "14 Nov 2023 22:13:20" },
+	};
+	struct queue_msg	 q;
+	char			 want[100];
+
+	setenv("TZ", "UTC0", 1);
+	tzset();
+	for (size_t i = 0; i < COUNT(all); i++) {
+		struct intake_msg	*m = begin_at(SECS(all[i].second) + 7,
+					    INTAKE_LF, true);
+
+		rcpt(m, "r@x.example");
+		(void)intake_write(m, SLICE_LIT("To: r\n\nx\n"));
+		commit(m);
+		(void)snprintf(want, sizeof(want), "Message-Id: <%s.%s@",
+		    all[i].id, w.id);
+		ck_assert_ptr_nonnull(strstr(read_back(&q), want));
+		(void)snprintf(want, sizeof(want), "%s +0000\r\n",
+		    all[i].date);
+		ck_assert_ptr_nonnull(strstr(read_back(&q), want));
+	}
 }
 END_TEST
 
@@ -429,6 +471,7 @@ main(void)
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_loop_test(t, content, 0, COUNT(contents));
 	tcase_add_test(t, missing_headers);
+	tcase_add_test(t, seconds);
 	tcase_add_test(t, limits);
 	tcase_add_test(t, envelope);
 	tcase_add_test(t, many_recipients);

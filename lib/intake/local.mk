@@ -11,7 +11,8 @@ noinst_LIBRARIES += %D%/libintake.a
 	%D%/lines.c \
 	%D%/lines.h \
 	%D%/params.c \
-	%D%/received.c
+	%D%/received.c \
+	%D%/second.c
 
 check_PROGRAMS += %D%/lines_test %D%/intake_test
 %C%_lines_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

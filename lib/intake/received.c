@@ -1,30 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The Received: line, in Postfix's three forms (RFC 5321 4.4). */
-#include <time.h>
-
-#include "base/fmt.h"
-#include "codec/date.h"
 #include "intake/intake_int.h"
 
-/* "Sat, 22 Nov 2025 10:00:00 +0000 (UTC)"; made once a second. */
 static void
-put_date(struct buf *out, struct intake *in, usec_t wall)
+put_date(struct buf *out, const struct intake_second *s)
 {
-	time_t		t = (time_t)(wall / USEC_PER_SEC);
-	size_t		from = buf_len(out);
-	struct slice	text;
-	struct tm	tm;
-
-	if (in->date[0] != '\0' && in->date_of == wall / USEC_PER_SEC) {
-		buf_adds(out, in->date);
-		return;
-	}
-	date_put_rfc5322(out, wall, date_local_zone(wall));
-	if (localtime_r(&t, &tm) != NULL && tm.tm_zone != NULL)
-		buf_addf(out, " (%s)", tm.tm_zone);
-	text = slice_from(buf_slice(out), from);
-	in->date_of = wall / USEC_PER_SEC;
-	(void)fmt_print(in->date, sizeof(in->date), "%.*s", SLICE_ARG(text));
+	buf_adds(out, s->date);
+	if (s->zone[0] != '\0')
+		buf_addf(out, " (%s)", s->zone);
 }
 
 static bool
@@ -97,6 +80,6 @@ intake_received_put(struct buf *out, const struct intake_msg *m)
 		buf_truncate(out, buf_len(out) - 3);
 		buf_adds(out, ";\r\n\t");
 	}
-	put_date(out, m->in, o->arrival);
+	put_date(out, intake_second(m->in, o->arrival));
 	buf_adds(out, "\r\n");
 }
