@@ -35,6 +35,11 @@
 #define MUCH		((size_t)64 << 10)	/* bytes, for a job of its own */
 #define MAKE_AGAIN	SECS(1)
 
+struct pile {
+	struct list	 commits;	/* struct commit */
+	size_t		 n, bytes;
+};
+
 /* Messages that go out in one write. */
 struct group {
 	struct commit	*c[GROUP_MAX];
@@ -47,17 +52,15 @@ struct group {
 
 struct batch {
 	struct journal_writer	*j;
-	struct list		 commits;	/* struct commit; the job's */
-	size_t			 n;
+	struct pile		 pile;		/* the job's */
 	bool			 wants_next;	/* segment, before long */
 };
 
 struct journal_writer {
 	struct queue		*q;
-	struct list		 pending;	/* struct commit */
-	size_t			 npending, bytes, unsealed;
-	struct list		 sealing;	/* those of a job */
-	size_t			 nsealing, sealing_bytes;
+	struct pile		 pending;
+	size_t			 unsealed;	/* bytes of it */
+	struct pile		 sealing;	/* a job's */
 	struct batch		 batches[2];	/* at work, and behind it */
 	unsigned int		 begun, ended;	/* batches, counted */
 	struct syncer_line	 line;
@@ -75,12 +78,37 @@ struct journal_writer {
 static const unsigned char	zeros[SEG_BLOCK];
 
 static void
+pile_init(struct pile *p)
+{
+	*p = (struct pile){ .n = 0 };
+	list_init(&p->commits);
+}
+
+static void
+pile_add(struct pile *p, struct commit *c)
+{
+	list_put_last(&p->commits, &c->link);
+	p->n++;
+	p->bytes += c->f->npending;
+}
+
+static void
 move_all(struct list *from, struct list *to)
 {
 	struct list	*l;
 
 	while ((l = list_take(from)) != NULL)
 		list_put_last(to, l);
+}
+
+/* Behind what is there. */
+static void
+pile_move(struct pile *from, struct pile *to)
+{
+	move_all(&from->commits, &to->commits);
+	to->n += from->n;
+	to->bytes += from->bytes;
+	from->n = from->bytes = 0;
 }
 
 static int
@@ -200,28 +228,28 @@ work(void *arg)
 {
 	struct batch		*b = arg;
 	struct journal_writer	*j = b->j;
-	struct list		 todo, *l;
+	struct list		*out = &b->pile.commits, todo, *l;
 
 	list_init(&todo);
-	move_all(&b->commits, &todo);
+	move_all(out, &todo);
 	while ((l = list_take(&todo)) != NULL) {
 		struct commit	*c = LIST_ENTRY(l, struct commit, link);
 
 		if (commit_seal(c) < 0) {
-			list_put_last(&b->commits, l);
+			list_put_last(out, l);
 			continue;
 		}
-		if (!need_segment(j, c->f->npending, &b->commits)) {
+		if (!need_segment(j, c->f->npending, out)) {
 			/* No journal to be had: then by itself. */
 			commit_as_file(c);
-			list_put_last(&b->commits, l);
+			list_put_last(out, l);
 			continue;
 		}
 		add(j, &j->group, c);
 		if (j->group.n == GROUP_MAX)
-			sync_group(j, &b->commits);
+			sync_group(j, out);
 	}
-	sync_group(j, &b->commits);
+	sync_group(j, out);
 	b->wants_next = j->seg != NULL && j->seg->end >= j->seg->size / 4 &&
 	    j->next == NULL;
 }
@@ -273,9 +301,8 @@ gather(struct journal_writer *j)
 {
 	struct batch	*b = &j->batches[j->begun++ % COUNT(j->batches)];
 
-	b->n = j->npending;
-	move_all(&j->pending, &b->commits);
-	j->npending = j->bytes = j->unsealed = 0;
+	pile_move(&j->pending, &b->pile);
+	j->unsealed = 0;
 	return b;
 }
 
@@ -290,7 +317,7 @@ hand_over(struct batch *b)
 static bool
 nobody_waits(const struct journal_writer *j, const struct batch *b)
 {
-	return b->n == 1 && j->seg != NULL && j->q->alone != NULL &&
+	return b->pile.n == 1 && j->seg != NULL && j->q->alone != NULL &&
 	    j->q->alone(j->q->alone_arg);
 }
 
@@ -300,7 +327,7 @@ seal_all(void *arg)
 	struct journal_writer	*j = arg;
 
 	/* Of one that fails its batch will say so. */
-	LIST_EACH(l, &j->sealing)
+	LIST_EACH(l, &j->sealing.commits)
 		(void)!commit_seal(LIST_ENTRY(l, struct commit, link));
 }
 
@@ -310,23 +337,18 @@ sealed(void *arg)
 {
 	struct journal_writer	*j = arg;
 
-	move_all(&j->pending, &j->sealing);
-	move_all(&j->sealing, &j->pending);
-	j->npending += j->nsealing;
-	j->bytes += j->sealing_bytes;
-	j->nsealing = j->sealing_bytes = 0;
+	pile_move(&j->pending, &j->sealing);
+	pile_move(&j->sealing, &j->pending);
 	loop_timer_before_wait(j->turn);
 }
 
 static void
 seal_meanwhile(struct journal_writer *j)
 {
-	if (j->nsealing > 0 || j->unsealed < MUCH)
+	if (j->sealing.n > 0 || j->unsealed < MUCH)
 		return;
-	move_all(&j->pending, &j->sealing);
-	j->nsealing = j->npending;
-	j->sealing_bytes = j->bytes;
-	j->npending = j->bytes = j->unsealed = 0;
+	pile_move(&j->pending, &j->sealing);
+	j->unsealed = 0;
 	syncer_run(j->q->syncer, seal_all, sealed, j);
 	syncer_begin(j->q->syncer);
 }
@@ -337,14 +359,14 @@ turn_is_over(void *arg)
 	struct journal_writer	*j = arg;
 	struct batch		*b;
 
-	if (j->npending == 0)
+	if (j->pending.n == 0)
 		return;
 	if (j->begun != j->ended) {
 		seal_meanwhile(j);
 		return;
 	}
 	/* Not without those: it will not take long. */
-	if (j->nsealing > 0)
+	if (j->sealing.n > 0)
 		return;
 	b = gather(j);
 	if (nobody_waits(j, b)) {
@@ -391,29 +413,29 @@ done(void *arg)
 {
 	struct batch		*b = arg;
 	struct journal_writer	*j = b->j;
-	struct list		 ready, *l;
+	struct pile		 ready;
+	struct list		*l;
 
-	list_init(&ready);
-	move_all(&b->commits, &ready);
+	pile_init(&ready);
+	pile_move(&b->pile, &ready);
 	if (b->wants_next)
 		make_next(j);
 	j->ended++;
-	if (j->npending > 0)
+	if (j->pending.n > 0)
 		loop_timer_before_wait(j->turn);
-	tell(j, &ready);
-	while ((l = list_take(&ready)) != NULL)
+	tell(j, &ready.commits);
+	while ((l = list_take(&ready.commits)) != NULL)
 		commit_report(LIST_ENTRY(l, struct commit, link));
 }
 
 void
 journal_commit(struct journal_writer *j, struct commit *c)
 {
-	list_put_last(&j->pending, &c->link);
-	j->bytes += c->f->npending;
+	pile_add(&j->pending, c);
 	j->unsealed += c->f->npending;
-	if (j->npending++ == 0)
+	if (j->pending.n == 1)
 		loop_timer_before_wait(j->turn);
-	if ((j->npending >= LARGE || j->bytes >= LARGE_BYTES) &&
+	if ((j->pending.n >= LARGE || j->pending.bytes >= LARGE_BYTES) &&
 	    j->begun - j->ended < COUNT(j->batches))
 		hand_over(gather(j));
 }
@@ -425,12 +447,12 @@ journal_writer_new(struct queue *q)
 
 	j->q = q;
 	j->next_size = SEG_MIN;
-	list_init(&j->pending);
-	list_init(&j->sealing);
+	pile_init(&j->pending);
+	pile_init(&j->sealing);
 	syncer_line_init(&j->line);
 	for (size_t i = 0; i < COUNT(j->batches); i++) {
 		j->batches[i].j = j;
-		list_init(&j->batches[i].commits);
+		pile_init(&j->batches[i].pile);
 	}
 	j->turn = loop_timer_new(syncer_loop(q->syncer), turn_is_over, j);
 	return j;
