@@ -139,11 +139,12 @@ class ImapBox(Mailbox):
                "COPY 1:%d Archive" % some)
         s.step("COPY of one", min(some, 100), ask, "COPY {0} Archive")
         s.step("STATUS", 100, ask, "STATUS Archive (MESSAGES UNSEEN UIDNEXT)")
+        s.step("LIST", 100, ask, 'LIST "" "*"')
         s.step("APPEND, 4 KiB", max(10, n // 50),
                lambda i: c.append("INBOX", data))
         ask(0, "STORE 1:%d +FLAGS.SILENT (\\Deleted)" % (n // 2))
         s.step("EXPUNGE of %d messages" % (n // 2), 1, ask, "EXPUNGE")
-        s.step("LIST", 100, ask, 'LIST "" "*"')
+        s.step("NOOP behind it", 1, ask, "NOOP")
 
 
 class PopBox(Mailbox):
