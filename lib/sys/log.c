@@ -44,6 +44,11 @@ static struct {
 	pid_t		 pid;
 	time_t		 stamp_of;	/* the second that stamp is about */
 	char		 stamp[32];
+	struct head {
+		char	 tag[128], text[HEAD_MAX];
+		size_t	 len;		/* 0: none */
+	}		 heads[2];	/* of that second: our own tag's, and
+					 * that of another */
 	char		 held[HELD_MAX];
 	size_t		 held_len;
 } lg = {
@@ -163,6 +168,12 @@ send_fd(const char *p, size_t n)
 	return write(lg.fd, p, n) == (ssize_t)n;
 }
 
+static void
+forget_heads(void)
+{
+	lg.heads[0].len = lg.heads[1].len = 0;
+}
+
 /* The system is asked once a second, not once a line. */
 static const char *
 stamp(void)
@@ -174,6 +185,7 @@ stamp(void)
 		localtime_r(&now, &tm);
 		strftime(lg.stamp, sizeof(lg.stamp), "%b %e %H:%M:%S", &tm);
 		lg.stamp_of = now;
+		forget_heads();
 	}
 	return lg.stamp;
 }
@@ -194,11 +206,28 @@ make_head(char *out, size_t size, int severity, const char *tag)
 	return n < size ? n : size - 1;
 }
 
+/* In a file lines of one second and tag begin alike. */
+static size_t
+put_head(char *out, int severity, const char *tag)
+{
+	struct head	*h = &lg.heads[tag == lg.tag ? 0 : 1];
+
+	if (lg.dest != LOG_TO_FILE || strlen(tag) >= sizeof(h->tag))
+		return make_head(out, HEAD_MAX, severity, tag);
+	(void)stamp();
+	if (h->len == 0 || strcmp(h->tag, tag) != 0) {
+		h->len = make_head(h->text, HEAD_MAX, severity, tag);
+		memcpy(h->tag, tag, strlen(tag) + 1);
+	}
+	memcpy(out, h->text, h->len);
+	return h->len;
+}
+
 static size_t
 make_line(char *out, int severity, const char *tag, const char *text,
     size_t len)
 {
-	size_t	n = make_head(out, HEAD_MAX, severity, tag);
+	size_t	n = put_head(out, severity, tag);
 
 	if (len > LINE_MAX_BYTES)
 		len = LINE_MAX_BYTES;
@@ -295,6 +324,7 @@ static void
 in_child(void)
 {
 	lg.pid = getpid();
+	forget_heads();
 	holds = false;
 	pthread_mutex_unlock(&lg.lock);
 }
@@ -305,6 +335,7 @@ prepare(void)
 	static bool	 done;
 
 	lg.pid = getpid();
+	forget_heads();
 	if (done)
 		return;
 	done = true;
@@ -325,7 +356,8 @@ emit(int severity, const char *tag, const char *kind, const char *fmt,
 	size_t		at, len;
 	unsigned long	lost;
 
-	at = fmt_print(text, sizeof(text), "%s", kind);
+	at = strlen(kind);
+	memcpy(text, kind, at);
 	len = at + fmt_put(text + at, sizeof(text) - at, fmt, ap);
 	if (len > LINE_MAX_BYTES)
 		len = LINE_MAX_BYTES;

@@ -185,6 +185,50 @@ START_TEST(log_lines)
 }
 END_TEST
 
+/* Each line says whose it is and when, whatever came before it. */
+START_TEST(log_heads)
+{
+	char		want[200];
+	struct buf	b;
+	pid_t		pid;
+	int		status;
+	time_t		begun = time(NULL);
+
+	ck_assert_int_eq(log_open("a/one", LOG_TO_FILE, "heads"), 0);
+	log_info("0");
+	log_info_as("a/two", "1");
+	log_info("2");
+	log_info_as("a/three", "3");
+	log_info_as("a/two", "4");
+	if ((pid = fork()) == 0) {
+		log_info("5");
+		log_info_as("a/two", "6");
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	while (time(NULL) <= begun + 1)
+		(void)usleep(1000);
+	log_info("7");
+	ck_assert_int_eq(log_open("b/one", LOG_TO_FILE, "heads"), 0);
+	log_info("8");
+	b = content("heads");
+	for (int i = 0; i < 9; i++) {
+		static const char *const tags[] = { "a/one", "a/two", "a/one",
+		    "a/three", "a/two", "a/one", "a/two", "a/one", "b/one" };
+
+		snprintf(want, sizeof(want), " %s[%d]: %d\n", tags[i],
+		    (int)(i == 5 || i == 6 ? pid : getpid()), i);
+		ck_assert_msg(strstr(buf_cstr(&b), want) != NULL, "%s in\n%s",
+		    want, buf_cstr(&b));
+	}
+	/* Beginning with its second. */
+	ck_assert_int_ne(strncmp(buf_cstr(&b), strstr(buf_cstr(&b), " 6\n") +
+	    3, strlen("Nov 29 12:34:56")), 0);
+	buf_clear(&b);
+	ck_assert_int_eq(log_open("t", LOG_TO_STDERR, NULL), 0);
+}
+END_TEST
+
 static size_t
 lines_in(const char *file)
 {
@@ -604,6 +648,7 @@ main(void)
 	tcase_add_test(t, positioned_io_and_locks);
 	tcase_add_test(t, make_directories);
 	tcase_add_test(t, log_lines);
+	tcase_add_test(t, log_heads);
 	tcase_add_test(t, log_holds_lines);
 	tcase_add_test(t, log_never_blocks);
 	tcase_add_test(t, networks);
