@@ -117,7 +117,9 @@ settle(struct loop *l)
 	if (l->turn != NULL)
 		l->turn(l->turn_arg);
 	if (!list_empty(&l->late)) {
-		run_tasks(&l->late);
+		/* What one of them gives rise to goes out with it. */
+		for (int i = 0; i < 2 && !list_empty(&l->late); i++)
+			run_tasks(&l->late);
 		if (l->turn != NULL)
 			l->turn(l->turn_arg);
 	}

@@ -61,7 +61,8 @@ struct loop_timer	*loop_timer_new(struct loop *l, void (*cb)(void *arg),
 void	 loop_timer_set(struct loop_timer *t, usec_t delay);
 
 /* Run when the callbacks of this turn are over: for what collects and goes out
- * together.  Replaces an earlier setting. */
+ * together.  Set by such a callback, it still runs in this turn; set by that, in
+ * the next.  Replaces an earlier setting. */
 void	 loop_timer_before_wait(struct loop_timer *t);
 void	 loop_timer_stop(struct loop_timer *t);
 void	 loop_timer_free(struct loop_timer **t);

@@ -206,6 +206,33 @@ START_TEST(order_of_a_turn)
 }
 END_TEST
 
+static struct loop_timer	*later;
+
+static void
+note_and_collect(void *arg)
+{
+	note(arg);
+	loop_timer_before_wait(later);
+}
+
+/* What collects in what collects is not left for after the look, but there the
+ * turn ends. */
+START_TEST(late_of_late)
+{
+	static char	t[] = "t", w[] = "w", a[] = "a";
+
+	memset(order, 0, sizeof(order));
+	late = loop_timer_new(loop, note_and_collect, w);
+	later = loop_timer_new(loop, note_and_collect, a);
+	loop_each_turn(loop, note, t);
+	loop_timer_before_wait(late);
+	loop_once(loop, 0);
+	ck_assert_str_eq(order, "twattaat");
+	loop_timer_free(&late);
+	loop_timer_free(&later);
+}
+END_TEST
+
 static void
 on_edge(void *arg UNUSED, int what)
 {
@@ -433,6 +460,7 @@ main(void)
 	tcase_add_test(t, callback_frees_itself_and_others);
 	tcase_add_test(t, interest_changes);
 	tcase_add_test(t, order_of_a_turn);
+	tcase_add_test(t, late_of_late);
 	tcase_add_test(t, now);
 	tcase_add_test(t, edges);
 	tcase_add_test(t, lost_interest_counts_at_once);
