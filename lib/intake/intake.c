@@ -287,32 +287,44 @@ head_over(struct intake_msg *m, struct slice section, struct slice rest)
 	buf_clear(&m->head);
 }
 
+/* An mbox line is looked at as the field that it becomes.  False: the first
+ * line is not complete. */
+static bool
+scan_first_line(struct intake_msg *m, struct slice all)
+{
+	ptrdiff_t	lf = slice_find(all, '\n');
+	bool		done;
+
+	if (lf < 0)
+		return false;
+	m->stage = STAGE_HEADER;
+	m->from_line = is_from_line(slice_first(all, (size_t)lf));
+	if (m->from_line) {
+		(void)header_scan(&m->scan, SLICE_LIT("X-Mailbox-Line: x\r\n"),
+		    &done);
+		m->scanned = (size_t)lf + 1;
+	}
+	return true;
+}
+
 /* Look at the lines of `all` that are complete since the last time.  True:
  * the section is over at m->scanned. */
 static bool
 scan_head(struct intake_msg *m, struct slice all)
 {
-	for (;;) {
-		struct slice	rest = slice_from(all, m->scanned), line;
-		ptrdiff_t	lf = slice_find(rest, '\n');
-		bool		done = false;
-		size_t		n;
+	struct slice	rest;
+	ptrdiff_t	last;
+	bool		done;
 
-		if (lf < 0)
-			return false;
-		line = slice_first(rest, (size_t)lf + 1);
-		if (m->stage == STAGE_FIRST_LINE && is_from_line(line)) {
-			m->from_line = true;
-			line = SLICE_LIT("X-Mailbox-Line: x\r\n");
-		}
-		m->stage = STAGE_HEADER;
-		n = header_scan(&m->scan, line, &done);
-		if (done) {
-			m->scanned += n;
-			return true;
-		}
-		m->scanned += (size_t)lf + 1;
-	}
+	if (m->stage == STAGE_FIRST_LINE && !scan_first_line(m, all))
+		return false;
+	rest = slice_from(all, m->scanned);
+	last = slice_rfind(rest, '\n');
+	if (last < 0)
+		return false;
+	m->scanned += header_scan(&m->scan, slice_first(rest,
+	    (size_t)last + 1), &done);
+	return done;
 }
 
 /* Mostly all of the section is in one piece, and is not copied then. */
