@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A real anvil and several daemons that report to it. */
-#include <check.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/check_run.h"
 #include "base/mem.h"
 #include "ipc/anvil_msg.h"
 #include "ipc/ipc.h"
@@ -218,8 +218,6 @@ main(void)
 {
 	Suite	*s = suite_create("anvil");
 	TCase	*t = tcase_create("anvil"), *u = tcase_create("unit");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_checked_fixture(t, long_unit, teardown);
 	tcase_add_checked_fixture(u, short_unit, teardown);
@@ -231,9 +229,5 @@ main(void)
 	tcase_add_test(u, test_rate_ends);
 	suite_add_tcase(s, t);
 	suite_add_tcase(s, u);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return check_run(s);
 }

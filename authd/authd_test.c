@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "authd/authd.h"
+#include "base/check_run.h"
 #include "base/mem.h"
 
 START_TEST(penalties_grow)
@@ -116,8 +116,6 @@ main(void)
 {
 	Suite	*s = suite_create("authd");
 	TCase	*t = tcase_create("tables");
-	SRunner	*r = srunner_create(s);
-	int	 failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, penalties_grow);
@@ -126,8 +124,5 @@ main(void)
 	tcase_add_test(t, cookies_once);
 	tcase_add_test(t, cache_keys);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return check_run(s);
 }

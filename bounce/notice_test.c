@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/check_run.h"
 #include "bounce/bounce.h"
 #include "ipc/deliver_msg.h"
 
@@ -371,8 +371,6 @@ main(void)
 {
 	Suite	*s = suite_create("bounce");
 	TCase	*t = tcase_create("notice");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 60);
@@ -387,9 +385,5 @@ main(void)
 	tcase_add_test(t, postmaster);
 	tcase_add_test(t, many);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is decided on the bytes must be what decoding, converting and folding
  * would have found. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/check_run.h"
 #include "codec/base64.h"
 #include "codec/qp.h"
 #include "codec/rfc2047.h"
@@ -256,8 +256,6 @@ main(void)
 {
 	Suite	*s = suite_create("texts");
 	TCase	*c = tcase_create("all");
-	SRunner	*r = srunner_create(s);
-	int	 failed;
 
 	suite_add_tcase(s, c);
 	tcase_set_timeout(c, 300);
@@ -265,8 +263,5 @@ main(void)
 	tcase_add_test(c, find_random);
 	tcase_add_test(c, bodies);
 	tcase_add_test(c, headers);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return check_run(s);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/check_run.h"
 #include "local-delivery/known.h"
 #include "sys/stamp.h"
 
@@ -153,8 +153,6 @@ main(void)
 {
 	Suite	*s = suite_create("known");
 	TCase	*t = tcase_create("all");
-	SRunner	*r = srunner_create(s);
-	int	 failed;
 
 	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -162,8 +160,5 @@ main(void)
 	tcase_add_test(t, source_changes);
 	tcase_add_test(t, not_remembered);
 	tcase_add_test(t, bounded);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return check_run(s);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Aliases, macros and verdicts: everything of local-delivery that is pure. */
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/check_run.h"
 #include "local-delivery/alias.h"
 #include "local-delivery/macro.h"
 #include "local-delivery/verdict.h"
@@ -246,8 +246,6 @@ main(void)
 {
 	Suite	*s = suite_create("local-delivery");
 	TCase	*t = tcase_create("pure");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_loop_test(t, test_alias, 0, (int)COUNT(aliases));
 	tcase_add_loop_test(t, test_alias_splits, 0, (int)COUNT(aliases));
@@ -258,9 +256,5 @@ main(void)
 	tcase_add_test(t, test_store);
 	tcase_add_test(t, test_worse);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return check_run(s);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check_run.h"
 #include "qmgr/qmgr.h"
 
 START_TEST(nexthops_are_parsed)
@@ -105,16 +105,10 @@ main(void)
 {
 	Suite	*s = suite_create("qmgr");
 	TCase	*t = tcase_create("qmgr");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_test(t, nexthops_are_parsed);
 	tcase_add_test(t, sites_do_not_depend_on_order);
 	tcase_add_test(t, waiting_doubles_between_its_bounds);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

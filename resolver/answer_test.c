@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/check_run.h"
 #include "base/mem.h"
 #include "resolver/answer.h"
 #include "resolver/hosts.h"
@@ -391,8 +391,6 @@ main(void)
 {
 	Suite	*s = suite_create("answer");
 	TCase	*t = tcase_create("answer");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -404,9 +402,5 @@ main(void)
 	tcase_add_test(t, names);
 	tcase_add_test(t, hosts_file);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

@@ -17,7 +17,6 @@
  *	R	the connection is idle now: the next message may come
  *	.	the client closes without another word, but for QUIT
  *	X	close */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -35,6 +34,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/check_run.h"
 #include "base/mem.h"
 #include "ipc/deliver_msg.h"
 #include "ipc/ipc.h"
@@ -1262,16 +1262,10 @@ main(void)
 {
 	Suite	*s = suite_create("smtpc");
 	TCase	*t = tcase_create("smtpc");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_set_timeout(t, 3 * PATIENCE);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, scenario, 0, (int)COUNT(scenarios));
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* announce.c with a queue and a queue manager of its own. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check_run.h"
 #include "intake/intake_service.h"
 #include "queue/queue.h"
 #include "smtpd/announce.h"
@@ -120,17 +120,11 @@ main(void)
 {
 	Suite	*s = suite_create("announce");
 	TCase	*t = tcase_create("announce");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, together);
 	tcase_add_test(t, nothing_is_forgotten);
 	tcase_add_test(t, once);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

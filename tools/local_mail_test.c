@@ -2,7 +2,6 @@
 /* Local mail as programs meet it: sendmail, postdrop, pickup, bounce,
  * postsuper and postcat as they are built, in an instance of their own.
  * Run in the top of the build directory. */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/check_run.h"
 #include "base/mem.h"
 #include "ipc/deliver_msg.h"
 #include "ipc/ipc.h"
@@ -840,8 +840,6 @@ main(void)
 {
 	Suite	*s = suite_create("local mail");
 	TCase	*t = tcase_create("local mail");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 120);
@@ -859,9 +857,5 @@ main(void)
 	tcase_add_test(t, bad_notices);
 	tcase_add_test(t, superuser);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

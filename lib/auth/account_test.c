@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdlib.h>
 
 #include "auth/account.h"
+#include "base/check_run.h"
 
 static struct arena	*a;
 
@@ -189,8 +189,6 @@ main(void)
 {
 	Suite	*s = suite_create("account");
 	TCase	*t = tcase_create("accounts");
-	SRunner	*r = srunner_create(s);
-	int	 failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, name, 0, (int)COUNT(names));
@@ -200,8 +198,5 @@ main(void)
 	tcase_add_loop_test(t, passwd_line, 0, (int)COUNT(lines));
 	tcase_add_test(t, every_cut);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return check_run(s);
 }

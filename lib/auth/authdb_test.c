@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <dirent.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -9,6 +8,7 @@
 
 #include "auth/cred.h"
 #include "auth/userdb.h"
+#include "base/check_run.h"
 #include "map/map.h"
 
 static struct arena	*a;
@@ -261,8 +261,6 @@ main(void)
 {
 	Suite	*s = suite_create("authdb");
 	TCase	*t = tcase_create("back ends");
-	SRunner	*r = srunner_create(s);
-	int	 failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 60);
@@ -274,8 +272,5 @@ main(void)
 	tcase_add_test(t, bad_settings);
 	tcase_add_test(t, system_users);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return check_run(s);
 }

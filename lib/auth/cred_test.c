@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdlib.h>
 
 #include "auth/cred.h"
+#include "base/check_run.h"
 
 #define HASH5	"$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3h" \
     "sxY/GNooZaBBGWEc5"
@@ -170,8 +170,6 @@ main(void)
 {
 	Suite	*s = suite_create("cred");
 	TCase	*t = tcase_create("credentials");
-	SRunner	*r = srunner_create(s);
-	int	 failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, check, 0, (int)COUNT(cases));
@@ -181,8 +179,5 @@ main(void)
 	tcase_add_test(t, every_cut);
 	tcase_add_test(t, scram_format);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return check_run(s);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdlib.h>
 
 #include "auth/mech.h"
+#include "base/check_run.h"
 
 #define NONE	SLICE_LIT("")
 
@@ -230,8 +230,6 @@ main(void)
 {
 	Suite	*s = suite_create("mech");
 	TCase	*t = tcase_create("mechanisms");
-	SRunner	*r = srunner_create(s);
-	int	 failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, rfc7677);
@@ -244,8 +242,5 @@ main(void)
 	tcase_add_test(t, plain);
 	tcase_add_test(t, login);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return check_run(s);
 }

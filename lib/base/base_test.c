@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -8,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/check_run.h"
 #include "base/error.h"
 #include "base/fmt.h"
 #include "base/hash.h"
@@ -424,8 +424,6 @@ main(void)
 {
 	Suite	*s = suite_create("base");
 	TCase	*t = tcase_create("base");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_test(t, slices_cut_and_trim);
 	tcase_add_test(t, slices_give_words);
@@ -442,9 +440,5 @@ main(void)
 	tcase_add_test(t, errors_tell_where);
 	tcase_add_test(t, wire_form_as_byte_by_byte);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

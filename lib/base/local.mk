@@ -9,6 +9,7 @@ noinst_LIBRARIES += %D%/libbase.a
 	%D%/fmt.c \
 	%D%/buf.h \
 	%D%/check_child.h \
+	%D%/check_run.h \
 	%D%/crc32c.c \
 	%D%/crc32c.h \
 	%D%/error.c \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdlib.h>
 
+#include "base/check_run.h"
 #include "codec/base64.h"
 #include "codec/date.h"
 #include "codec/qp.h"
@@ -374,8 +374,6 @@ main(void)
 {
 	Suite	*s = suite_create("codec");
 	TCase	*t = tcase_create("all");
-	SRunner	*r = srunner_create(s);
-	int	 failed;
 
 	suite_add_tcase(s, t);
 	tcase_add_test(t, base64);
@@ -389,8 +387,5 @@ main(void)
 	tcase_add_test(t, rfc2047);
 	tcase_add_test(t, dates);
 	tcase_add_test(t, delays);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return check_run(s);
 }

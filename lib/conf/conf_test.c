@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/check_run.h"
 #include "conf/common.h"
 #include "conf/conf.h"
 #include "conf/lines.h"
@@ -515,8 +515,6 @@ main(void)
 {
 	Suite	*s = suite_create("conf");
 	TCase	*t = tcase_create("conf");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_loop_test(t, test_grammar, 0, COUNT(grammar));
 	tcase_add_loop_test(t, test_bad_lines, 0, COUNT(bad_lines));
@@ -534,9 +532,5 @@ main(void)
 	tcase_add_test(t, test_load);
 	tcase_add_test(t, test_line_numbers);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return check_run(s);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/check_run.h"
 #include "conf/mastercf.h"
 
 /* One line per service, so that a table can say what is expected. */
@@ -209,17 +209,11 @@ main(void)
 {
 	Suite	*s = suite_create("mastercf");
 	TCase	*t = tcase_create("mastercf");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_loop_test(t, test_good, 0, COUNT(good));
 	tcase_add_loop_test(t, test_wrong, 0, COUNT(wrong));
 	tcase_add_loop_test(t, test_every_cut, 0, COUNT(good));
 	tcase_add_test(t, test_stock);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return check_run(s);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From intake_begin() to the committed queue file, in a temporary queue. */
-#include <check.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/check_run.h"
 #include "intake/intake_int.h"
 #include "sys/file.h"
 #include "sys/loop.h"
@@ -464,8 +464,6 @@ main(void)
 {
 	Suite	*s = suite_create("intake");
 	TCase	*t = tcase_create("intake");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, set_up, tear_down);
@@ -478,9 +476,5 @@ main(void)
 	tcase_add_test(t, section_cannot_be_written);
 	tcase_add_test(t, verdicts);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

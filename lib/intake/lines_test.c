@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All inputs of up to 7 bytes over CR, LF, dot and a letter, at each split:
  * the same as looking at the whole at once. */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check_run.h"
 #include "intake/lines.h"
 
 struct result {
@@ -106,15 +106,9 @@ main(void)
 {
 	Suite	*s = suite_create("lines");
 	TCase	*t = tcase_create("lines");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, all);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/check_run.h"
 #include "ipc/deliver_msg.h"
 #include "ipc/dns_msg.h"
 #include "ipc/ipc.h"
@@ -503,8 +503,6 @@ main(void)
 {
 	Suite	*s = suite_create("ipc");
 	TCase	*m = tcase_create("messages"), *c = tcase_create("connections");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_checked_fixture(m, setup, teardown);
 	tcase_add_test(m, round_trip);
@@ -527,9 +525,5 @@ main(void)
 	tcase_add_test(c, clients_ask_again_only_once);
 	tcase_add_test(c, nobody_there_is_an_error);
 	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

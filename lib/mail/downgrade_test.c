@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* POSTHOUSE_CORPUS names a directory of messages to be converted as well. */
-#include <check.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/check_run.h"
 #include "codec/base64.h"
 #include "codec/qp.h"
 #include "mail/downgrade.h"
@@ -320,8 +320,6 @@ main(void)
 {
 	Suite	*s = suite_create("downgrade");
 	TCase	*t = tcase_create("downgrade");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_set_timeout(t, 300);
 	tcase_add_loop_test(t, table, 0, (int)COUNT(rows));
@@ -329,9 +327,5 @@ main(void)
 	tcase_add_loop_test(t, cuts, 0, 2);
 	tcase_add_test(t, corpus);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/check_run.h"
 #include "base/mem.h"
 #include "mail/address.h"
 #include "mail/envelope.h"
@@ -640,8 +640,6 @@ main(void)
 {
 	Suite	*s = suite_create("mail");
 	TCase	*t = tcase_create("all");
-	SRunner	*r = srunner_create(s);
-	int	 failed;
 
 	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -661,8 +659,5 @@ main(void)
 	tcase_add_test(t, mime_stored_damage);
 	tcase_add_test(t, envelopes);
 	tcase_add_test(t, corpus);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return check_run(s);
 }

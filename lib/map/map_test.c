@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/check_run.h"
 #include "base/mem.h"
 #include "map/cidr_int.h"
 #include "map/map.h"
@@ -599,8 +599,6 @@ main(void)
 {
 	Suite	*s = suite_create("map");
 	TCase	*t = tcase_create("map");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, test_simple, 0, COUNT(simple));
@@ -617,9 +615,5 @@ main(void)
 	tcase_add_test(t, test_chroot);
 	tcase_add_test(t, test_bounds);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return check_run(s);
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -12,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/check_run.h"
 #include "base/mem.h"
 #include "net/dial.h"
 #include "net/stream.h"
@@ -1011,8 +1011,6 @@ main(void)
 {
 	Suite	*s = suite_create("net");
 	TCase	*t = tcase_create("net");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -1037,9 +1035,5 @@ main(void)
 	tcase_add_test(t, detach);
 	tcase_add_test(t, dialing);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/check_run.h"
 #include "proto/imap_args.h"
 #include "proto/imap_fetch.h"
 #include "proto/imap_mbox.h"
@@ -410,8 +410,6 @@ main(void)
 {
 	Suite	*s = suite_create("imap_args");
 	TCase	*t = tcase_create("all");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, astring, 0, (int)COUNT(astrings));
@@ -426,9 +424,5 @@ main(void)
 	tcase_add_loop_test(t, pattern, 0, (int)COUNT(patterns));
 	tcase_add_test(t, round_trip);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

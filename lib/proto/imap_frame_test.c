@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdlib.h>
 
+#include "base/check_run.h"
 #include "proto/imap_frame.h"
 
 /* Non-synchronising and synchronising literals are kept; what comes out is
@@ -144,17 +144,11 @@ main(void)
 {
 	Suite	*s = suite_create("imap_frame");
 	TCase	*t = tcase_create("all");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_loop_test(t, table, 0, (int)COUNT(cases));
 	tcase_add_loop_test(t, every_split, 0, (int)COUNT(cases));
 	tcase_add_test(t, nul);
 	tcase_add_test(t, streamed);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

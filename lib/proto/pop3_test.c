@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdlib.h>
 
+#include "base/check_run.h"
 #include "proto/pop3.h"
 
 static const struct {
@@ -195,8 +195,6 @@ main(void)
 {
 	Suite	*s = suite_create("pop3");
 	TCase	*t = tcase_create("protocol");
-	SRunner	*r = srunner_create(s);
-	int	 failed;
 
 	tcase_add_loop_test(t, line, 0, (int)COUNT(lines));
 	tcase_add_test(t, line_every_split);
@@ -205,8 +203,5 @@ main(void)
 	tcase_add_loop_test(t, uidl, 0, (int)COUNT(uidls));
 	tcase_add_loop_test(t, stuff, 0, (int)COUNT(texts));
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return check_run(s);
 }

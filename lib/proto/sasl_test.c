@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdlib.h>
 
+#include "base/check_run.h"
 #include "proto/sasl.h"
 
 #define LIT(s)	SLICE_LIT(s)
@@ -189,8 +189,6 @@ main(void)
 {
 	Suite	*s = suite_create("sasl");
 	TCase	*t = tcase_create("messages");
-	SRunner	*r = srunner_create(s);
-	int	 failed;
 
 	tcase_add_loop_test(t, plain, 0, (int)COUNT(plain_cases));
 	tcase_add_loop_test(t, scram_first, 0, (int)COUNT(first_cases));
@@ -199,8 +197,5 @@ main(void)
 	tcase_add_test(t, names);
 	tcase_add_test(t, server_first);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return check_run(s);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdlib.h>
 
+#include "base/check_run.h"
 #include "base/mem.h"
 #include "proto/smtp_reply.h"
 
@@ -125,16 +125,10 @@ main(void)
 {
 	Suite	*s = suite_create("smtp_reply");
 	TCase	*t = tcase_create("smtp_reply");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_test(t, every_split);
 	tcase_add_test(t, one_at_a_time);
 	tcase_add_test(t, limits);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

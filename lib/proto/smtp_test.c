@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/check_run.h"
 #include "proto/smtp_cmd.h"
 #include "proto/smtp_data.h"
 #include "proto/smtp_line.h"
@@ -421,8 +421,6 @@ main(void)
 {
 	Suite	*s = suite_create("smtp");
 	TCase	*t = tcase_create("smtp");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, line_table, 0, COUNT(lines));
@@ -437,9 +435,5 @@ main(void)
 	tcase_add_loop_test(t, bdat_table, 0, COUNT(bdats));
 	tcase_add_test(t, small_things);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

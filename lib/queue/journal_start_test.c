@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a crash leaves in the journal, and what the next start makes of it. */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -12,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/check_run.h"
 #include "base/mem.h"
 #include "queue/inflight.h"
 #include "queue/journal_fixture.h"
@@ -667,8 +667,6 @@ main(void)
 {
 	Suite	*s = suite_create("journal start");
 	TCase	*t = tcase_create("start");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_set_timeout(t, 240);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -688,9 +686,5 @@ main(void)
 	tcase_add_test(t, unreadable);
 	tcase_add_test(t, killed_at_every_step);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

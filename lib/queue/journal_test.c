@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Group commit, and a reader that follows it.  What a crash leaves is in
  * journal_start_test.c. */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/check_child.h"
+#include "base/check_run.h"
 #include "base/mem.h"
 #include "queue/inflight.h"
 #include "queue/journal_fixture.h"
@@ -1473,14 +1473,8 @@ int
 main(void)
 {
 	Suite	*s = suite_create("journal");
-	SRunner	*r;
-	int	 failed;
 
 	add_writing(s);
 	add_reading(s);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check_run.h"
 #include "queue/maildrop.h"
 
 /* Records as "Tvalue" words; 'E' takes its number from the digits; '|' splits;
@@ -145,15 +145,9 @@ main(void)
 {
 	Suite	*s = suite_create("maildrop");
 	TCase	*t = tcase_create("maildrop");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_test(t, table);
 	tcase_add_test(t, raw);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/check_child.h"
+#include "base/check_run.h"
 #include "base/crc32c.h"
 #include "base/mem.h"
 #include "queue/queue.h"
@@ -1038,8 +1038,6 @@ main(void)
 {
 	Suite	*s = suite_create("queue");
 	TCase	*t = tcase_create("queue");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 120);
@@ -1071,9 +1069,5 @@ main(void)
 	tcase_add_test(t, log_round_trip);
 	tcase_add_test(t, log_torn);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/check_run.h"
 #include "conf/common.h"
 #include "route/route.h"
 
@@ -446,8 +446,6 @@ main(void)
 {
 	Suite	*s = suite_create("route");
 	TCase	*t = tcase_create("route");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_loop_test(t, test_canonical, 0, COUNT(canonical));
 	tcase_add_loop_test(t, test_class, 0, COUNT(classes));
@@ -459,9 +457,5 @@ main(void)
 	tcase_add_test(t, test_stale_table);
 	tcase_add_test(t, test_bad_table);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return check_run(s);
 }

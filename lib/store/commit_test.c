@@ -2,7 +2,6 @@
 /* What deliveries share: rounds, syncs, and mailboxes that stay open.  fsync()
  * and fdatasync() are ours here: they note what is synced, and fail on
  * order. */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -13,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/check_run.h"
 #include "base/list.h"
 #include "store/box.h"
 #include "store/store.h"
@@ -448,8 +448,6 @@ main(void)
 {
 	Suite	*s = suite_create("commit");
 	TCase	*t = tcase_create("all");
-	SRunner	*r = srunner_create(s);
-	int	 failed;
 
 	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -464,8 +462,5 @@ main(void)
 	tcase_add_test(t, many_places);
 	tcase_add_test(t, sizes);
 	tcase_add_test(t, two_writers);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return check_run(s);
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/check_child.h"
+#include "base/check_run.h"
 #include "store/box.h"
 #include "store/store.h"
 #include "store/store_fixture.h"
@@ -1228,8 +1228,6 @@ main(void)
 {
 	Suite	*s = suite_create("store");
 	TCase	*t = tcase_create("all");
-	SRunner	*r = srunner_create(s);
-	int	 failed;
 
 	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -1251,8 +1249,5 @@ main(void)
 	tcase_add_test(t, no_file_opened);
 	tcase_add_test(t, list_follows);
 	tcase_add_test(t, tree);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return check_run(s);
 }

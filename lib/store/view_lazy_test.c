@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages that another program put there: known by their names at first, read
  * when somebody asks. */
-#include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/check_child.h"
+#include "base/check_run.h"
 #include "store/box.h"
 #include "store/rebuild.h"
 #include "store/store.h"
@@ -560,8 +560,6 @@ main(void)
 {
 	Suite	*s = suite_create("view_lazy");
 	TCase	*t = tcase_create("all");
-	SRunner	*r = srunner_create(s);
-	int	 failed;
 
 	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -580,8 +578,5 @@ main(void)
 	tcase_add_test(t, copied);
 	tcase_add_test(t, rewritten);
 	tcase_add_test(t, made_anew);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return check_run(s);
 }

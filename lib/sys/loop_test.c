@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
@@ -8,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/check_run.h"
 #include "sys/clock.h"
 #include "sys/loop.h"
 #include "sys/syncer.h"
@@ -451,8 +451,6 @@ main(void)
 {
 	Suite	*s = suite_create("loop");
 	TCase	*t = tcase_create("loop");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, timer_runs_once_and_can_be_moved);
@@ -469,9 +467,5 @@ main(void)
 	tcase_add_test(t, syncer_lines);
 	tcase_add_test(t, syncer_begins);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

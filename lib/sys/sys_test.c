@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files, logs, sockets, privileges. */
 #include <arpa/inet.h>
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -15,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/check_run.h"
 #include "sys/clock.h"
 #include "sys/cpu.h"
 #include "sys/file.h"
@@ -638,8 +638,6 @@ main(void)
 {
 	Suite	*s = suite_create("sys");
 	TCase	*t = tcase_create("sys");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, clocks);
@@ -660,9 +658,5 @@ main(void)
 	tcase_add_test(t, idle_processors);
 	tcase_add_test(t, batch);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }
