@@ -109,6 +109,7 @@ bool
 address_domain_ok(struct slice s, bool utf8, bool literal)
 {
 	size_t	label = 0;
+	int	all = 0;	/* their bits */
 
 	if (s.len == 0 || s.len > MAX_DOMAIN)
 		return false;
@@ -130,8 +131,9 @@ address_domain_ok(struct slice s, bool utf8, bool literal)
 			return false;
 		if (++label > 63)
 			return false;
+		all |= c;
 	}
-	return !utf8 || utf8_valid(s);
+	return all < 128 || utf8_valid(s);
 }
 
 static bool

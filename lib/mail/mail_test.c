@@ -87,6 +87,11 @@ START_TEST(paths)
 		{ "<\xc3\xa4@b>", ADDRESS_OK_UTF8, "\xc3\xa4@b",
 		  ADDRESS_UTF8 },
 		{ "<\xc3@b>", ADDRESS_OK_UTF8, NULL, 0 },
+		{ "<a@\xc3\xa4.b>", 0, NULL, 0 },
+		{ "<a@\xc3\xa4.b>", ADDRESS_OK_UTF8, "a@\xc3\xa4.b",
+		  ADDRESS_UTF8 },
+		{ "<a@\xc3.b>", ADDRESS_OK_UTF8, NULL, 0 },
+		{ "<a@b.\xa4>", ADDRESS_OK_UTF8, NULL, 0 },
 		/* OpenSMTPD CVE-2020-7247: nothing of a shell's */
 		{ "<;sleep 1;>", ADDRESS_OK_NODOMAIN | ADDRESS_OK_LOOSE, NULL,
 		  0 },
@@ -117,6 +122,31 @@ START_TEST(paths)
 		    "%s: %s", rows[i].in, why);
 		ck_assert_str_eq(address_str(mem, &ad), rows[i].want);
 		ck_assert_uint_eq(ad.flags, rows[i].flags);
+	}
+}
+END_TEST
+
+START_TEST(domains)
+{
+	static const struct {
+		const char	*name;
+		bool		 plain, utf8;
+	} all[] = {
+		{ "a", true, true }, { "a-b.c_d.9", true, true },
+		{ "-a.b", false, false }, { "a-.b", false, false },
+		{ ".a", false, false }, { "a.", false, false },
+		{ "\xc3\xa4.b", false, true }, { "a.\xe2\x82\xac", false, true },
+		{ "\xc3.b", false, false }, { "b.\xa4", false, false },
+		{ "", false, false }, { "[192.0.2.1]", false, false },
+	};
+
+	for (size_t i = 0; i < COUNT(all); i++) {
+		struct slice	s = slice_str(all[i].name);
+
+		ck_assert_msg(address_domain_ok(s, false, false) ==
+		    all[i].plain, "%s", all[i].name);
+		ck_assert_msg(address_domain_ok(s, true, false) ==
+		    all[i].utf8, "%s with UTF-8", all[i].name);
 	}
 }
 END_TEST
@@ -645,6 +675,7 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, paths);
+	tcase_add_test(t, domains);
 	tcase_add_test(t, lengths);
 	tcase_add_test(t, quoting);
 	tcase_add_test(t, lists);

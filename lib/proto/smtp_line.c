@@ -17,6 +17,8 @@ smtp_line_take(struct slice *in, size_t max, bool bare_lf,
 	for (size_t i = 0; i < in->len; i++) {
 		if (i + 2 > max)
 			return SMTP_LINE_LONG;
+		if (in->p[i] > '\r')	/* almost all */
+			continue;
 		switch (in->p[i]) {
 		case '\0':
 			return SMTP_LINE_NUL;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <sys/random.h>
 
+#include "base/attr.h"
 #include "base/panic.h"
 #include "sys/clock.h"
 
@@ -22,8 +23,8 @@ static const char	digits[] =
 #define SLOT_DIGITS	6
 #define SLOTS		17596287801ULL		/* 51^6 */
 
-/* At least `width` digits of v. */
-static char *
+/* At least `width` digits of v.  Inline, so that it divides by constants. */
+static INLINE char *
 put_number(char *out, uint64_t v, unsigned int base, int width)
 {
 	char	 tmp[16];
