@@ -272,17 +272,19 @@ input(void *arg)
 		process(c);
 }
 
-void
-conn_drained(struct conn *c)
+bool
+conn_awaits_output(const struct conn *c)
 {
-	if (c->busy == waits_for_output)
-		conn_go(c);
+	return c->busy == waits_for_output;
 }
 
 static void
 drained(void *arg)
 {
-	conn_drained(arg);
+	struct conn	*c = arg;
+
+	if (conn_awaits_output(c))
+		conn_go(c);
 }
 
 static void

@@ -8,6 +8,8 @@
 
 #define TOGETHER	32
 
+/* Nothing else happens to any connection meanwhile: who waits for his output to
+ * be gone hears of it from the loop. */
 static void
 flush(void *arg)
 {
@@ -18,8 +20,10 @@ flush(void *arg)
 	while ((l = list_take(&o->conns)) != NULL) {
 		struct conn	*c = LIST_ENTRY(l, struct conn, outbox);
 
-		if (stream_flush_now(c->stream))
-			conn_drained(c);
+		if (conn_awaits_output(c))
+			stream_flush(c->stream);
+		else
+			(void)stream_flush_now(c->stream);
 	}
 }
 

@@ -481,6 +481,21 @@ class Session(Base):
         sender.join()
         c.cmd("QUIT", 221)
 
+    def test_many_slow_readers(self):
+        """Some end while the replies of others go out."""
+        n, clients = 2000, [self.client(rcvbuf=4096) for _ in range(40)]
+        self.server.proc.send_signal(signal.SIGSTOP)
+        try:
+            for c in clients:
+                c.send(b"RSET\r\n" * n + b"QUIT\r\n")
+        finally:
+            self.server.proc.send_signal(signal.SIGCONT)
+        for c in clients:
+            for _ in range(n):
+                c.expect(250)
+            c.expect(221)
+            c.closed()
+
     def test_half_close(self):
         c = self.client()
         c.send("NOOP\r\n")

@@ -247,7 +247,9 @@ void	 conn_close(struct conn *c);
 void	 conn_lost(struct conn *c, const char *how);
 void	 conn_greet(struct conn *c);
 void	 conn_named(struct conn *c);
-void	 conn_drained(struct conn *c);	/* all output is written */
+
+/* It goes on when all of its output is written. */
+bool	 conn_awaits_output(const struct conn *c);
 void	 conn_slow_down(struct conn *c);
 
 /* The suite stops: end it soon. */

@@ -82,8 +82,7 @@ void	 stream_resume(struct stream *s);
 struct buf	*stream_out(struct stream *s);
 void	 stream_flush(struct stream *s);
 
-/* The same from outside of its callbacks.  True: all is written, and drained()
- * will not say so. */
+/* The same.  True: all is written, and drained() will not say so. */
 bool	 stream_flush_now(struct stream *s);
 size_t	 stream_out_len(const struct stream *s);
 
