@@ -66,11 +66,10 @@ tell(void *arg, const struct queue_place *where)
 	intake_service_announce(arg, where);
 }
 
-/* One client alone gets his answer sooner without a thread in between. */
-static bool
-is_alone(void *arg)
+static size_t
+count_clients(void *arg)
 {
-	return daemon_sessions(arg) <= 1;
+	return (size_t)daemon_sessions(arg);
 }
 
 int
@@ -81,7 +80,7 @@ intake_service_queue(struct daemon *d, struct ipc_client *qmgr, bool create,
 	struct queue_conf		 conf = {
 		.dir = ".", .minfree = c->queue_minfree,
 		.journal = c->queue_sync == QUEUE_SYNC_JOURNAL,
-		.alone = is_alone, .alone_arg = d,
+		.clients = count_clients, .clients_arg = d,
 	};
 
 	if (queue_open(&conf, create, daemon_syncer(d), out, err) < 0)

@@ -29,7 +29,7 @@ struct journal_recovery	 got;
 struct sent		 sent[MOST];
 size_t			 nsent, ndone, nstrangers;
 
-bool			 alone;
+size_t			 nclients;
 
 static struct syncer	*syncer;
 
@@ -145,18 +145,18 @@ unlimit_files(void)
  * Who takes part.
  */
 
-static bool
-is_alone(void *arg)
+static size_t
+count_clients(void *arg)
 {
 	(void)arg;
-	return alone;
+	return nclients;
 }
 
 void
 open_writer(void)
 {
 	struct queue_conf	 c = { .dir = dir, .journal = true,
-	    .alone = is_alone };
+	    .clients = count_clients };
 
 	loop = loop_new();
 	syncer = syncer_new(loop, 2);
@@ -240,7 +240,7 @@ setup(void)
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	a = arena_new();
 	nsent = ndone = nstrangers = 0;
-	alone = false;
+	nclients = 20;
 	open_writer();
 }
 

@@ -31,7 +31,7 @@ extern struct error		 err;
 extern struct journal_recovery	 got;
 extern struct sent		 sent[MOST];
 extern size_t			 nsent, ndone, nstrangers;
-extern bool			 alone;	/* the writer's only client */
+extern size_t			 nclients;	/* the writer's */
 
 /* Of the disk.  fail_sync: the how manieth sync from now on fails; fail_read:
  * reads that begin at or behind this place do. */

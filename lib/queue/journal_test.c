@@ -397,6 +397,28 @@ START_TEST(large_batches_go_at_once)
 }
 END_TEST
 
+/* With many clients more of them share a sync. */
+START_TEST(large_is_what_many_send)
+{
+	static const size_t	clients[] = { 20, 600, 100000 },
+				large[] = { 64, 100, 160 };
+
+	commit(1, 3000);
+	for (size_t i = 0; i < COUNT(clients); i++) {
+		nclients = clients[i];
+		atomic_store(&hold_syncs, true);
+		for (size_t k = 1; k < large[i]; k++)
+			commit_begin(3000);
+		(void)usleep(20000);
+		ck_assert_int_eq(atomic_load(&held_syncs), 0);
+		commit_begin(3000);
+		wait_for_syncs(&held_syncs, 1);
+		atomic_store(&hold_syncs, false);
+		wait_all();
+	}
+}
+END_TEST
+
 /* What waits for a sync is sealed meanwhile; one of it that may not be in the
  * queue takes no other with it. */
 START_TEST(sealed_meanwhile)
@@ -433,7 +455,7 @@ END_TEST
  * to be made, does. */
 START_TEST(alone_without_threads)
 {
-	alone = true;
+	nclients = 1;
 	commit(1, 3000);
 	for (size_t i = 0; i < 5; i++) {
 		commit_begin(3000);
@@ -1427,6 +1449,7 @@ add_writing(Suite *s)
 	tcase_add_test(t, writers_race);
 	tcase_add_test(t, failed_sync);
 	tcase_add_test(t, large_batches_go_at_once);
+	tcase_add_test(t, large_is_what_many_send);
 	tcase_add_test(t, sealed_meanwhile);
 	tcase_add_test(t, alone_without_threads);
 	tcase_add_test(t, looks_before_the_sync);

@@ -29,8 +29,11 @@
 #include "sys/syncer.h"
 
 #define GROUP_MAX	256		/* messages per write */
-/* Worth a sync while others still come. */
-#define LARGE		64		/* messages */
+/* Worth a sync while others still come: this part of what all clients may send,
+ * within bounds. */
+#define PART		6
+#define LARGE_MIN	((size_t)64)	/* messages */
+#define LARGE_MAX	((size_t)160)
 #define LARGE_BYTES	((size_t)1 << 20)
 #define MUCH		((size_t)64 << 10)	/* bytes, for a job of its own */
 #define MAKE_AGAIN	SECS(1)
@@ -317,8 +320,8 @@ hand_over(struct batch *b)
 static bool
 nobody_waits(const struct journal_writer *j, const struct batch *b)
 {
-	return b->pile.n == 1 && j->seg != NULL && j->q->alone != NULL &&
-	    j->q->alone(j->q->alone_arg);
+	return b->pile.n == 1 && j->seg != NULL && j->q->clients != NULL &&
+	    j->q->clients(j->q->clients_arg) <= 1;
 }
 
 static void
@@ -428,6 +431,19 @@ done(void *arg)
 		commit_report(LIST_ENTRY(l, struct commit, link));
 }
 
+static bool
+is_large(const struct journal_writer *j)
+{
+	const struct queue	*q = j->q;
+	size_t			 n = j->pending.n, clients;
+
+	if (n < LARGE_MIN)
+		return j->pending.bytes >= LARGE_BYTES;
+	clients = q->clients == NULL ? 0 : q->clients(q->clients_arg);
+	return n >= LARGE_MAX || n >= clients / PART ||
+	    j->pending.bytes >= LARGE_BYTES;
+}
+
 void
 journal_commit(struct journal_writer *j, struct commit *c)
 {
@@ -435,8 +451,7 @@ journal_commit(struct journal_writer *j, struct commit *c)
 	j->unsealed += c->f->npending;
 	if (j->pending.n == 1)
 		loop_timer_before_wait(j->turn);
-	if ((j->pending.n >= LARGE || j->pending.bytes >= LARGE_BYTES) &&
-	    j->begun - j->ended < COUNT(j->batches))
+	if (j->begun - j->ended < COUNT(j->batches) && is_large(j))
 		hand_over(gather(j));
 }
 

@@ -82,10 +82,11 @@ struct queue_conf {
 	const char	*dir;		/* queue directory, or "." */
 	int64_t		 minfree;	/* bytes kept free */
 	bool		 journal;	/* commit to a journal; needs a syncer */
-	/* Would nobody else wait if a commit blocked the loop?  May be NULL:
-	 * somebody might. */
-	bool		(*alone)(void *arg);
-	void		*alone_arg;
+	/* How many clients this process has, who may all wait for a commit:
+	 * with one nobody else waits if it blocks the loop, with many more of
+	 * them share a sync.  May be NULL: not known. */
+	size_t		(*clients)(void *arg);
+	void		*clients_arg;
 };
 
 /* Opens the directories (tmp new cur hold corrupt log journal), making the

@@ -99,8 +99,8 @@ queue_open(const struct queue_conf *c, bool create, struct syncer *s,
 	buf_init(&q->tail, QUEUE_ENV_MAX + QUEUE_RCPTS_MAX + 4096);
 	q->syncer = s;
 	q->minfree = c->minfree;
-	q->alone = c->alone;
-	q->alone_arg = c->alone_arg;
+	q->clients = c->clients;
+	q->clients_arg = c->clients_arg;
 	r = open_all(q, top, create, err);
 	(void)close(top);
 	if (r < 0) {

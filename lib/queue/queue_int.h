@@ -23,8 +23,8 @@ struct queue {
 	struct journal_writer	*writer;	/* NULL: a file per message */
 	void		(*tell)(void *arg, const struct queue_place *where);
 	void		*tell_arg;
-	bool		(*alone)(void *arg);	/* NULL: never */
-	void		*alone_arg;
+	size_t		(*clients)(void *arg);	/* NULL: not known */
+	void		*clients_arg;
 	int64_t		 minfree;
 
 	/* Memory of messages that are done with, for those to come. */
