@@ -19,13 +19,16 @@
 #define BUFFER		((size_t)65536)
 #define FIRST_ROOM	((size_t)8192)
 
+/* The head's place is in front; what stands there is another message's,
+ * perhaps. */
 static void
 take_spare(struct queue *q, struct queue_file *f)
 {
 	struct queue_spare	*s;
 
 	if (q->nspare == 0) {
-		queue_file_grow(f, FIRST_ROOM);
+		f->pending = mem_grow(NULL, FIRST_ROOM, 1);
+		f->room = FIRST_ROOM;
 		return;
 	}
 	s = &q->spare[--q->nspare];
@@ -37,6 +40,8 @@ take_spare(struct queue *q, struct queue_file *f)
 static void
 put_spare(struct queue *q, struct queue_file *f)
 {
+	if (f->pending == NULL)
+		return;
 	if (q->nspare == QUEUE_SPARES ||
 	    f->room > QUEUE_SPARE_BYTES - q->spare_bytes) {
 		mem_free(&f->pending);
@@ -55,8 +60,6 @@ queue_file_new(struct queue *q, struct queue_file **out)
 	f->fd = -1;
 	f->q = q;
 	f->line_start = true;
-	take_spare(q, f);
-	/* The head's place; what stands there is another message's, perhaps. */
 	f->npending = f->looked = QUEUE_HEAD_SIZE;
 	*out = f;
 }
@@ -120,11 +123,16 @@ queue_file_look(struct queue_file *f, size_t end, struct error *err)
 	return look_at(f, s, err);
 }
 
+/* The first time that is when content comes: clients who only think of sending
+ * have none. */
 void
 queue_file_grow(struct queue_file *f, size_t n)
 {
-	size_t	 room = f->room == 0 ? n : f->room;
+	size_t	 room;
 
+	if (f->pending == NULL)
+		take_spare(f->q, f);
+	room = f->room;
 	while (room - f->npending < n)
 		room *= 2;
 	if (room == f->room)
@@ -166,8 +174,10 @@ queue_file_flush(struct queue_file *f, struct error *err)
 static int
 flush_early(struct queue_file *f, struct error *err)
 {
-	if (!f->flushed)
+	if (!f->flushed) {
+		queue_file_grow(f, 0);
 		memset(f->pending, 0, QUEUE_HEAD_SIZE);
+	}
 	return queue_file_flush(f, err);
 }
 

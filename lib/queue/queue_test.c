@@ -234,6 +234,26 @@ START_TEST(sizes)
 }
 END_TEST
 
+/* A thousand clients between MAIL and DATA take none of it. */
+START_TEST(memory_comes_with_content)
+{
+	struct queue_file	*f[3];
+	size_t			 before;
+
+	(void)commit_as("a\r\n", 3, false);
+	before = q->nspare;
+	ck_assert_uint_gt(before, 0);
+	for (size_t i = 0; i < COUNT(f); i++)
+		queue_file_new(q, &f[i]);
+	ck_assert_uint_eq(q->nspare, before);
+	ck_assert_int_eq(queue_file_write(f[0], "a\r\n", 3, &err), 0);
+	ck_assert_uint_eq(q->nspare, before - 1);
+	for (size_t i = 0; i < COUNT(f); i++)
+		queue_file_abort(&f[i]);
+	ck_assert_uint_eq(q->nspare, before);
+}
+END_TEST
+
 /* Memory that is used again shows nothing of the message before, neither in
  * the file nor in what is known of the content. */
 START_TEST(used_again)
@@ -1045,6 +1065,7 @@ main(void)
 	tcase_add_test(t, ids);
 	tcase_add_test(t, round_trip);
 	tcase_add_test(t, sizes);
+	tcase_add_test(t, memory_comes_with_content);
 	tcase_add_test(t, used_again);
 	tcase_add_test(t, content_rules);
 	tcase_add_test(t, bad_envelopes);
