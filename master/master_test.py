@@ -327,6 +327,8 @@ def test_import_environment(i):
     equal(b"/bad" in env[b"PATH"], False, "what master sets stays")
     # The allocator's settings are ours unless somebody gives others.
     equal(b"tcache_count" in env[b"GLIBC_TUNABLES"], True, "ours")
+    # The C library cuts its list apart where it stands.
+    equal(env.get(b"glibc.malloc.hugetlb"), b"1", "large pages")
     i.write(import_environment="GLIBC_TUNABLES=glibc.malloc.perturb=1")
     i.signal(signal.SIGHUP)
     wait_for("the other settings", lambda: environment(i).get(
