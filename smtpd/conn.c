@@ -452,8 +452,6 @@ void
 conn_greet(struct conn *c)
 {
 	struct smtpd	*s = c->s;
-	const char	*banner;
-	struct error	 err;
 
 	if (spoke_first(c) && s->conf->forbid_pipelining) {
 		log_info("improper command pipelining after CONNECT from %s",
@@ -463,11 +461,9 @@ conn_greet(struct conn *c)
 		conn_close(c);
 		return;
 	}
-	banner = conf_expand(daemon_conf(s->d), c->mem, s->conf->banner, &err);
 	c->greeted = true;
 	c->busy = NULL;
-	buf_addf(stream_out(c->stream), "220 %s\r\n", banner != NULL ? banner :
-	    s->common->myhostname);
+	reply_raw(c, s->banner);
 	stream_timeout(c->stream, s->conf->timeout);
 	stream_resume(c->stream);
 	outbox_add(c);

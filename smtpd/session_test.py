@@ -791,6 +791,16 @@ class Restricted(unittest.TestCase):
             c.cmd("EHLO " + ehlo, 250)
         return c
 
+    def test_banner(self):
+        s = self.server(extra="smtpd_banner = $myhostname ESMTP a${b:c}\n")
+        with Client(s, greet=False) as c:
+            self.assertEqual(c.expect(220),
+                             "220 mx.test.example ESMTP ac\r\n")
+
+    def test_banner_that_cannot_be_read(self):
+        s = self.server(extra="loop = $loop\nsmtpd_banner = $loop\n")
+        s.wait_log("fatal: .*parameter smtpd_banner: .* at most 100 deep")
+
     def test_normalize(self):
         s = self.server("smtpd_forbid_bare_newline=normalize")
         c = self.client(s)

@@ -107,6 +107,7 @@ struct smtpd {
 	size_t				 commits;	/* under way */
 	struct list			 waiting; /* checks, for a table */
 	struct hash			*flushed; /* ETRN domain -> when */
+	const char			*banner;	/* "220 ..." */
 	struct mechs {
 		char	*names;				/* NULL: never asked */
 		usec_t	 until_mono;

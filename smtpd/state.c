@@ -114,6 +114,18 @@ open_tls(struct smtpd *s, struct error *err)
 }
 
 static int
+expand_banner(struct smtpd *s, struct error *err)
+{
+	const char	*text = conf_expand(daemon_conf(s->d), s->mem,
+			    s->conf->banner, err);
+
+	if (text == NULL)
+		return error_in(err, "parameter smtpd_banner");
+	s->banner = arena_printf(s->mem, "220 %s", text);
+	return 0;
+}
+
+static int
 find_addresses(struct smtpd *s, struct error *err)
 {
 	struct ifaddrs	*all;
@@ -211,7 +223,8 @@ smtpd_open_as_root(struct daemon *d, struct error *err)
 	if (route_open(daemon_conf(d), &s->map_env, &s->route, err) < 0 ||
 	    intake_open(daemon_conf(d), s->common, s->route, &s->map_env,
 	    &s->intake, err) < 0 || open_lists(s, err) < 0 ||
-	    check_open(s, err) < 0 || open_tls(s, err) < 0)
+	    check_open(s, err) < 0 || open_tls(s, err) < 0 ||
+	    expand_banner(s, err) < 0)
 		return -1;
 	return find_addresses(s, err);
 }
