@@ -307,8 +307,10 @@ stream_finish(struct stream **sp, usec_t linger)
 	loop_timer_free(&s->timer);
 	if (s->phase == PLAIN || s->phase == TLS_ON)
 		stream_write_out(s);
-	s->timer = loop_timer_new(s->loop, on_linger, s);
-	loop_timer_set(s->timer, linger);
+	if (stream_has_output(s)) {
+		s->timer = loop_timer_new(s->loop, on_linger, s);
+		loop_timer_set(s->timer, linger);
+	}
 	stream_settle(s);
 }
 
