@@ -37,54 +37,78 @@ auth_offered(const struct conn *c)
 }
 
 /* What is offered, so that the last line can be told from the others. */
-struct ehlo {
+struct offers {
 	const char	*lines[16];
 	size_t		 n;
+	unsigned int	 ext;
 };
 
 /* ext: the MAIL and RCPT parameters that come with it. */
 static void
-offer(struct conn *c, struct ehlo *e, const char *text, unsigned int ext)
+offer(const struct conn *c, struct offers *o, const char *text,
+    unsigned int ext)
 {
 	if (discarded(c, text))
 		return;
-	e->lines[e->n++] = text;
-	c->ext |= ext;
+	o->lines[o->n++] = text;
+	o->ext |= ext;
 }
 
 static void
+offer_all(const struct conn *c, struct offers *o)
+{
+	const struct conf_common	*common = c->s->common;
+	bool				 tls = stream_is_tls(c->stream);
+	const char			*mechs = c->s->mechs[tls].names;
+
+	o->lines[o->n++] = common->myhostname;
+	offer(c, o, "PIPELINING", 0);
+	offer(c, o, common->message_size_limit > 0 ?
+	    arena_printf(c->cmd_mem, "SIZE %lld",
+	    (long long)common->message_size_limit) : "SIZE", SMTP_EXT_SIZE);
+	if (!c->s->conf->disable_vrfy)
+		offer(c, o, "VRFY", 0);
+	offer(c, o, "ETRN", 0);
+	if (c->s->tls != NULL && !tls)
+		offer(c, o, "STARTTLS", 0);
+	if (auth_offered(c) && mechs != NULL && mechs[0] != '\0')
+		offer(c, o, arena_printf(c->cmd_mem, "AUTH %s", mechs),
+		    SMTP_EXT_AUTH);
+	offer(c, o, "ENHANCEDSTATUSCODES", 0);
+	offer(c, o, "8BITMIME", SMTP_EXT_8BITMIME);
+	offer(c, o, "DSN", SMTP_EXT_DSN);
+	if (common->smtputf8_enable)
+		offer(c, o, "SMTPUTF8", SMTP_EXT_UTF8);
+	offer(c, o, "CHUNKING", 0);
+}
+
+static void
+make_answer(const struct conn *c, struct ehlo_answer *out)
+{
+	struct offers	o = { .n = 0 };
+	struct buf	text;
+
+	offer_all(c, &o);
+	buf_init(&text, 8192);
+	for (size_t i = 0; i < o.n; i++)
+		buf_addf(&text, "250%c%s\r\n", i + 1 < o.n ? '-' : ' ',
+		    o.lines[i]);
+	out->text = mem_strdup(buf_cstr(&text));
+	out->ext = o.ext;
+	buf_clear(&text);
+}
+
+/* The same for all clients, with and without TLS, until authd has something new
+ * to say. */
+static void
 ehlo_ok(struct conn *c)
 {
-	struct buf	*out = stream_out(c->stream);
-	struct mechs	*m = &c->s->mechs[stream_is_tls(c->stream)];
-	struct ehlo	 e = { .n = 0 };
+	struct ehlo_answer	*a = &c->s->ehlo[stream_is_tls(c->stream)];
 
-	c->ext = 0;
-	e.lines[e.n++] = c->s->common->myhostname;
-	offer(c, &e, "PIPELINING", 0);
-	offer(c, &e, c->s->common->message_size_limit > 0 ?
-	    arena_printf(c->cmd_mem, "SIZE %lld",
-	    (long long)c->s->common->message_size_limit) : "SIZE",
-	    SMTP_EXT_SIZE);
-	if (!c->s->conf->disable_vrfy)
-		offer(c, &e, "VRFY", 0);
-	offer(c, &e, "ETRN", 0);
-	if (c->s->tls != NULL && !stream_is_tls(c->stream))
-		offer(c, &e, "STARTTLS", 0);
-	if (auth_offered(c) && m->names != NULL && m->names[0] != '\0')
-		offer(c, &e, arena_printf(c->cmd_mem, "AUTH %s", m->names),
-		    SMTP_EXT_AUTH);
-	offer(c, &e, "ENHANCEDSTATUSCODES", 0);
-	offer(c, &e, "8BITMIME", SMTP_EXT_8BITMIME);
-	offer(c, &e, "DSN", SMTP_EXT_DSN);
-	if (c->s->common->smtputf8_enable)
-		offer(c, &e, "SMTPUTF8", SMTP_EXT_UTF8);
-	offer(c, &e, "CHUNKING", 0);
-	for (size_t i = 0; i < e.n; i++) {
-		buf_adds(out, i + 1 < e.n ? "250-" : "250 ");
-		buf_adds(out, e.lines[i]);
-		buf_adds(out, "\r\n");
-	}
+	if (a->text == NULL)
+		make_answer(c, a);
+	buf_adds(stream_out(c->stream), a->text);
+	c->ext = a->ext;
 	c->reply_code = 250;
 }
 
@@ -94,8 +118,8 @@ got_mechs(void *arg, void *msg, const char *why)
 {
 	struct conn			*c = arg;
 	const struct auth_mechs		*r = msg;
-	struct mechs			*m =
-	    &c->s->mechs[stream_is_tls(c->stream)];
+	bool				 tls = stream_is_tls(c->stream);
+	struct mechs			*m = &c->s->mechs[tls];
 
 	conn_enter(c);
 	c->mechs_call = 0;
@@ -105,6 +129,7 @@ got_mechs(void *arg, void *msg, const char *why)
 		mem_free(&m->names);
 		m->names = mem_strdup(r->names);
 		m->until_mono = clock_mono() + MECHS_KEPT;
+		mem_free(&c->s->ehlo[tls].text);
 	}
 	ehlo_ok(c);
 	conn_leave(c);

@@ -1297,6 +1297,25 @@ smtpd_sender_login_maps = inline:{owned@x.example=other}
             with contextlib.suppress(OSError, AssertionError):
                 self.assertEqual(d.s.recv(3)[:3] == b"220", False)
 
+    def test_authd_comes_later(self):
+        """What EHLO says is kept, but not for longer than it is true."""
+        s = Server(extra="smtpd_sasl_auth_enable = yes\n"
+                   "smtpd_tls_auth_only = no\n")
+        self.addCleanup(s.stop)
+        for _ in range(2):
+            with Client(s) as c:
+                first = c.cmd("EHLO x", 250)
+                self.assertNotIn("AUTH", first)
+        s.start([AUTHD, "-c", s.path("conf"), "-L", "private/auth"])
+        s.wait_log("listening on private/auth")
+        for _ in range(2):
+            with Client(s) as c:
+                text = c.cmd("EHLO x", 250)
+                self.assertRegex(text, r"250-AUTH .*\bPLAIN\b")
+                c.cmd("MAIL FROM:<a@b.example> AUTH=<>", 250)
+        self.assertEqual([line for line in text.splitlines()
+                          if "AUTH" not in line], first.splitlines())
+
     def test_required(self):
         s = Server("smtpd_tls_security_level=encrypt",
                    extra="smtpd_tls_chain_files = %s\n" % self.pem)

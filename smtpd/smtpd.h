@@ -112,6 +112,10 @@ struct smtpd {
 		char	*names;				/* NULL: never asked */
 		usec_t	 until_mono;
 	}				 mechs[2];	/* plain, secured */
+	struct ehlo_answer {
+		char		*text;		/* NULL: to be made */
+		unsigned int	 ext;		/* SMTP_EXT_... in it */
+	}				 ehlo[2];	/* as mechs */
 };
 
 /* What access tables have asked for; counts for one transaction. */

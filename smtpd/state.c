@@ -176,6 +176,8 @@ close_tables(void *arg)
 	hash_free(&s->flushed);
 	mem_free(&s->mechs[0].names);
 	mem_free(&s->mechs[1].names);
+	mem_free(&s->ehlo[0].text);
+	mem_free(&s->ehlo[1].text);
 }
 
 /* No connection is left. */
