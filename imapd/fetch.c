@@ -153,12 +153,12 @@ add_value(struct fetch *x, struct session *s,
 
 	switch (item->kind) {
 	case IMAP_FETCH_UID:
-		buf_addf(out, "%u", x->msg.uid);
+		buf_addu(out, x->msg.uid);
 		return 0;
 	case IMAP_FETCH_INTERNALDATE:
 		return add_date_item(x, s, err);
 	case IMAP_FETCH_RFC822_SIZE:
-		buf_addf(out, "%llu", (unsigned long long)x->msg.size);
+		buf_addu(out, x->msg.size);
 		return 0;
 	case IMAP_FETCH_MODSEQ:
 		buf_addf(out, "(%llu)", (unsigned long long)x->msg.modseq);

@@ -201,6 +201,20 @@ command_done(struct conn *c)
 		conn_slow_down(c);
 }
 
+/* " mail=2", or " mail=1/2" if not all were good; Postfix's "0/0" for none. */
+static void
+add_count(struct buf *out, const char *name, uint32_t ok, uint32_t all)
+{
+	buf_addc(out, ' ');
+	buf_adds(out, name);
+	buf_addc(out, '=');
+	if (ok != all || all == 0) {
+		buf_addu(out, ok);
+		buf_addc(out, '/');
+	}
+	buf_addu(out, all);
+}
+
 void
 command_counts(const struct conn *c, struct buf *out)
 {
@@ -211,16 +225,8 @@ command_counts(const struct conn *c, struct buf *out)
 			continue;
 		ok += c->counts[i].ok;
 		all += c->counts[i].all;
-		if (c->counts[i].ok == c->counts[i].all)
-			buf_addf(out, " %s=%u", commands[i].name,
-			    c->counts[i].all);
-		else
-			buf_addf(out, " %s=%u/%u", commands[i].name,
-			    c->counts[i].ok, c->counts[i].all);
+		add_count(out, commands[i].name, c->counts[i].ok,
+		    c->counts[i].all);
 	}
-	/* Postfix's "0/0" for sessions without any command. */
-	if (ok == all && all > 0)
-		buf_addf(out, " commands=%u", all);
-	else
-		buf_addf(out, " commands=%u/%u", ok, all);
+	add_count(out, "commands", ok, all);
 }

@@ -118,6 +118,28 @@ START_TEST(buffers_are_bounded)
 }
 END_TEST
 
+START_TEST(buffers_take_numbers)
+{
+	static const struct {
+		uint64_t	 v;
+		const char	*text;
+	} all[] = {
+		{ 0, "0" }, { 9, "9" }, { 10, "10" }, { 4294967296, "4294967296" },
+		{ UINT64_MAX, "18446744073709551615" },
+	};
+	struct buf	b;
+
+	for (size_t i = 0; i < COUNT(all); i++) {
+		buf_init(&b, strlen(all[i].text));
+		buf_addu(&b, all[i].v);
+		ck_assert_str_eq(buf_cstr(&b), all[i].text);
+		buf_addu(&b, all[i].v);
+		ck_assert(b.overflow);
+		buf_clear(&b);
+	}
+}
+END_TEST
+
 START_TEST(buffers_borrow)
 {
 	struct buf	 b;
@@ -430,6 +452,7 @@ main(void)
 	tcase_add_test(t, slices_compare);
 	tcase_add_test(t, numbers_are_strict);
 	tcase_add_test(t, buffers_are_bounded);
+	tcase_add_test(t, buffers_take_numbers);
 	tcase_add_test(t, buffers_borrow);
 	tcase_add_test(t, buffer_content_survives_any_pattern);
 	tcase_add_test(t, arenas_free_all);

@@ -164,6 +164,18 @@ buf_addc(struct buf *b, int c)
 }
 
 void
+buf_addu(struct buf *b, uint64_t v)
+{
+	char	 text[24], *p = text + sizeof(text);
+
+	do {
+		*--p = (char)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	buf_add(b, p, (size_t)(text + sizeof(text) - p));
+}
+
+void
 buf_add_slice(struct buf *b, struct slice s)
 {
 	buf_add(b, s.p, s.len);

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/attr.h"
 #include "base/slice.h"
@@ -44,6 +45,7 @@ void	 buf_add(struct buf *b, const void *p, size_t n);
 void	 buf_adds(struct buf *b, const char *s);
 void	 buf_addc(struct buf *b, int c);
 void	 buf_add_slice(struct buf *b, struct slice s);
+void	 buf_addu(struct buf *b, uint64_t v);	/* in decimal */
 void	 buf_addf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 void	 buf_addv(struct buf *b, const char *fmt, va_list ap) PRINTF(2, 0);
 
