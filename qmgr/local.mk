@@ -27,3 +27,9 @@ check_PROGRAMS += %D%/qmgr_test
 %C%_qmgr_test_SOURCES = %D%/backoff.c %D%/nexthop.c %D%/qmgr_test.c
 %C%_qmgr_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_qmgr_test_LDADD = $(LIBS_BASE) $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/durable_test
+%C%_durable_test_SOURCES = %D%/durable.c %D%/durable_test.c
+%C%_durable_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_durable_test_LDADD = $(LIBS_SYS) $(LIBS_BASE) $(EVENT_LIBS) \
+	$(CHECK_LIBS)

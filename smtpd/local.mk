@@ -38,5 +38,4 @@ check_PROGRAMS += %D%/announce_test
 %C%_announce_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_announce_test_LDADD = $(LIBS_SYS) $(LIBS_BASE) $(EVENT_LIBS) \
 	$(CHECK_LIBS)
-TESTS += %D%/announce_test
 EXTRA_DIST += %D%/session_test.py
