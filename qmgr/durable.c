@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -18,7 +19,8 @@
 #define NOTES		MSECS(250)
 #define BATCH_MAX	512
 #define JOURNAL_MAX	64
-#define MANY		32	/* message files, for one sync of all */
+#define MANY		32	/* files, for more than one thread */
+#define PARTS		4
 
 struct durable {
 	struct qmgr		*q;
@@ -31,25 +33,10 @@ struct durable {
 struct batch {
 	struct qmgr	*q;
 	int		 fds[BATCH_MAX + JOURNAL_MAX];
-	size_t		 nfiles;		/* of messages; in front */
 	size_t		 n;
 	bool		 removals, journal;
 	int		 failed;		/* errno of the first failure */
 };
-
-/* Many files, one after the other, may take longer than the second in which they
- * are to be durable: on a busy btrfs a sync takes ten milliseconds and more. */
-static void
-sync_files(struct batch *b)
-{
-	bool	together = b->nfiles >= MANY && syncfs(b->fds[0]) == 0;
-
-	for (size_t i = together ? b->nfiles : 0; i < b->n; i++)
-		if (fdatasync(b->fds[i]) < 0 && b->failed == 0)
-			b->failed = errno;
-	for (size_t i = 0; i < b->n; i++)
-		close(b->fds[i]);
-}
 
 static void
 work(void *arg)
@@ -57,7 +44,11 @@ work(void *arg)
 	struct batch	*b = arg;
 	struct error	 err = { .sys = 0 };
 
-	sync_files(b);
+	for (size_t i = 0; i < b->n; i++) {
+		if (fdatasync(b->fds[i]) < 0 && b->failed == 0)
+			b->failed = errno;
+		close(b->fds[i]);
+	}
 	if (b->removals &&
 	    queue_sync_dir(b->q->queue, QUEUE_CUR, &err) < 0)
 		b->failed = err.sys;
@@ -74,19 +65,37 @@ done(void *arg)
 	mem_free(&b);
 }
 
+/* Its last n files, for another thread. */
+static struct batch *
+split(struct batch *b, size_t n)
+{
+	struct batch	*part = mem_new(1, sizeof(*part));
+
+	part->q = b->q;
+	part->n = n;
+	b->n -= n;
+	memcpy(part->fds, b->fds + b->n, n * sizeof(*b->fds));
+	return part;
+}
+
+/* Many files, one after the other, may take longer than the second in which they
+ * are to be durable: on a busy btrfs a sync takes ten milliseconds and more.
+ * File systems join syncs that come at the same time. */
 static void
 send_batch(struct durable *d)
 {
+	struct syncer	*s = daemon_syncer(d->q->d);
 	struct batch	*b = d->open;
 
 	d->open = NULL;
-	if (b != NULL)
-		b->nfiles = b->n;
-	if (b != NULL && b->journal)
+	if (b == NULL)
+		return;
+	if (b->journal)
 		b->n += journal_dirty(d->q->journal, b->fds + b->n,
 		    JOURNAL_MAX);
-	if (b != NULL)
-		syncer_run(daemon_syncer(d->q->d), work, done, b);
+	for (size_t left = b->n < MANY ? 1 : PARTS; left > 1; left--)
+		syncer_run(s, work, done, split(b, b->n / left));
+	syncer_run(s, work, done, b);
 }
 
 static void
