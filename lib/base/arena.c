@@ -31,14 +31,14 @@ struct at_free {
 };
 
 struct arena {
-	struct block	*blocks;	/* newest first; the last is own(a) */
+	struct block	*blocks;	/* newest first; the last is own_block(a) */
 	struct at_free	*at_free;
 	size_t		 next_size, asked;
 };
 
 /* The block behind it. */
 static struct block *
-own(struct arena *a)
+own_block(struct arena *a)
 {
 	return (struct block *)(void *)(a + 1);
 }
@@ -50,8 +50,8 @@ arena_new(void)
 			    sizeof(struct block) + BLOCK_MIN);
 
 	_Static_assert(sizeof(*a) % ALIGN == 0, "a block can follow");
-	*a = (struct arena){ .next_size = BLOCK_MIN, .blocks = own(a) };
-	*own(a) = (struct block){ .size = BLOCK_MIN };
+	*a = (struct arena){ .next_size = BLOCK_MIN, .blocks = own_block(a) };
+	*own_block(a) = (struct block){ .size = BLOCK_MIN };
 	return a;
 }
 
@@ -70,7 +70,7 @@ run_at_free(struct arena *a)
 static void
 free_blocks(struct arena *a, struct block *b)
 {
-	while (b != own(a)) {
+	while (b != own_block(a)) {
 		struct block	*next = b->next;
 
 		mem_release(b);
@@ -95,16 +95,16 @@ arena_reset(struct arena *a)
 
 	run_at_free(a);
 	a->asked = 0;
-	own(a)->used = 0;
+	own_block(a)->used = 0;
 	if (keep->size > BLOCK_MAX) {
 		free_blocks(a, keep);
-		a->blocks = own(a);
+		a->blocks = own_block(a);
 		return;
 	}
-	if (keep == own(a))
+	if (keep == own_block(a))
 		return;
 	free_blocks(a, keep->next);
-	keep->next = own(a);
+	keep->next = own_block(a);
 	keep->used = 0;
 }
 
@@ -115,7 +115,7 @@ add_block(struct arena *a, size_t size)
 
 	if (size < a->next_size)
 		size = a->next_size;
-	if (b != own(a) && a->next_size < BLOCK_MAX)
+	if (b != own_block(a) && a->next_size < BLOCK_MAX)
 		a->next_size *= 2;
 	b = mem_grow(NULL, 1, sizeof(*b) + size);
 	b->size = size;
