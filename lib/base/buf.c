@@ -166,12 +166,9 @@ buf_addc(struct buf *b, int c)
 void
 buf_addu(struct buf *b, uint64_t v)
 {
-	char	 text[24], *p = text + sizeof(text);
+	char	 text[FMT_DIGITS];
+	char	*p = fmt_digits(text + sizeof(text), v);
 
-	do {
-		*--p = (char)('0' + v % 10);
-		v /= 10;
-	} while (v > 0);
 	buf_add(b, p, (size_t)(text + sizeof(text) - p));
 }
 

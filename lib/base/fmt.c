@@ -63,15 +63,22 @@ put(struct to *t, const char *s, size_t n)
 	t->len += n;
 }
 
+char *
+fmt_digits(char *end, uint64_t v)
+{
+	do {
+		*--end = (char)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	return end;
+}
+
 static void
 put_number(struct to *t, unsigned long long v, bool negative)
 {
-	char	 text[24], *p = text + sizeof(text);
+	char	 text[1 + FMT_DIGITS];
+	char	*p = fmt_digits(text + sizeof(text), v);
 
-	do {
-		*--p = (char)('0' + v % 10);
-		v /= 10;
-	} while (v > 0);
 	if (negative)
 		*--p = '-';
 	put(t, p, (size_t)(text + sizeof(text) - p));
