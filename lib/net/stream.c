@@ -351,6 +351,15 @@ stream_out(struct stream *s)
 	return &s->out;
 }
 
+/* Unless a handshake comes first. */
+static void
+write_now(struct stream *s)
+{
+	s->drain_wanted = true;
+	if (s->phase == PLAIN || s->phase == TLS_ON)
+		stream_write_out(s);
+}
+
 void
 stream_flush(struct stream *s)
 {
@@ -358,22 +367,17 @@ stream_flush(struct stream *s)
 		buf_reset(&s->out);
 		return;
 	}
-	s->drain_wanted = true;
-	if (s->phase == PLAIN || s->phase == TLS_ON)
-		stream_write_out(s);
+	write_now(s);
 	stream_settle(s);
 }
 
 bool
 stream_flush_now(struct stream *s)
 {
-	bool	all = false;
+	bool	all;
 
-	if (s->phase == PLAIN || s->phase == TLS_ON) {
-		s->drain_wanted = true;
-		stream_write_out(s);
-		all = take_due(s, DUE_DRAINED);
-	}
+	write_now(s);
+	all = take_due(s, DUE_DRAINED);
 	stream_settle(s);
 	return all;
 }

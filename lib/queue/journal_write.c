@@ -435,13 +435,12 @@ static bool
 is_large(const struct journal_writer *j)
 {
 	const struct queue	*q = j->q;
-	size_t			 n = j->pending.n, clients;
+	size_t			 n = j->pending.n;
 
-	if (n < LARGE_MIN)
-		return j->pending.bytes >= LARGE_BYTES;
-	clients = q->clients == NULL ? 0 : q->clients(q->clients_arg);
-	return n >= LARGE_MAX || n >= clients / PART ||
-	    j->pending.bytes >= LARGE_BYTES;
+	if (n >= LARGE_MAX || j->pending.bytes >= LARGE_BYTES)
+		return true;
+	return n >= LARGE_MIN && (q->clients == NULL ||
+	    n >= q->clients(q->clients_arg) / PART);
 }
 
 void
